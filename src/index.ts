@@ -1,0 +1,3 @@
+// The public API: an explicit list of names, nothing else.
+
+export {};
