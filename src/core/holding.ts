@@ -1,0 +1,93 @@
+/** The moves that begin, prolong and end a lock, with the book-keeping of its agent. Every transition is made of them. */
+import type { Claim, Request } from "./claim.js";
+import { hasExpired } from "./blockers.js";
+import { aboutHolder } from "./happening.js";
+import { agentKey, agentLockKey, lockKey } from "./keys.js";
+import type { Holder, LockRecord } from "./records.js";
+import { countAgent, lockAt, putLock, settled, type View } from "./view.js";
+
+const nobody: LockRecord = { holders: [] };
+
+/** A grant, with token 0 until its change has a revision. */
+export interface Granted {
+  readonly path: string;
+  readonly holder: Holder;
+}
+
+/** The agent's own lock on exactly this path, unless it has surely expired. */
+export function ownHolder(view: View, path: string, agentId: string): Holder | undefined {
+  return lockAt(view, lockKey(path))?.holders.find(
+    (holder) => holder.agentId === agentId && !hasExpired(view, holder),
+  );
+}
+
+/** Adds a holder, taking over from those that have expired. */
+export function hold(view: View, request: Request, claim: Claim): Granted {
+  const { path } = claim.resource;
+  const key = lockKey(path);
+  dropExpired(view, path, "takeover");
+  const record = lockAt(view, key) ?? nobody;
+  const holder: Holder = {
+    lockId: claim.lockId,
+    agentId: request.agentId,
+    mode: request.mode,
+    scope: request.scope,
+    token: 0,
+    acquiredAt: view.latest,
+    expiresAt: view.latest + claim.ttlMs,
+    ttlMs: claim.ttlMs,
+    reason: request.reason,
+    metadata: request.metadata,
+  };
+  const others = record.holders.length === 0 ? record.holders : settled(record.holders, view.revision(key));
+  view.put(key, { holders: [...others, holder], queue: record.queue });
+  const agent = agentKey(request.agentId);
+  view.put(agentLockKey(agent, path), 1);
+  countAgent(view, agent, 1, 0);
+  view.before(holder.expiresAt);
+  view.tell(aboutHolder("acquired", path, holder, 0));
+  return { path, holder };
+}
+
+/** Gives a lock another expiry. The change must arrive before the old one: a late extension revives nothing (invariant I11). */
+export function prolong(view: View, path: string, holder: Holder, expiresAt: number, ttlMs: number): Granted {
+  const key = lockKey(path);
+  const record = lockAt(view, key) ?? nobody;
+  const revision = view.revision(key);
+  const next = { ...holder, expiresAt, ttlMs, token: holder.token === 0 ? revision : holder.token };
+  const holders = settled(record.holders, revision).map((one) => (one.lockId === holder.lockId ? next : one));
+  view.put(key, { holders, queue: record.queue });
+  view.before(holder.expiresAt);
+  view.tell(aboutHolder("extended", path, next, revision));
+  return { path, holder: next };
+}
+
+/** Takes one holder out of its entry and its agent's books. */
+export function drop(view: View, path: string, holder: Holder): void {
+  const key = lockKey(path);
+  const record = lockAt(view, key) ?? nobody;
+  const holders = settled(
+    record.holders.filter((one) => one.lockId !== holder.lockId),
+    view.revision(key),
+  );
+  putLock(view, key, { holders, queue: record.queue });
+  const agent = agentKey(holder.agentId);
+  view.remove(agentLockKey(agent, path));
+  countAgent(view, agent, -1, 0);
+}
+
+/** Drops the holders that have surely expired, and says how many they were. */
+export function dropExpired(view: View, path: string, cause: "timer" | "takeover" | "sweep"): number {
+  const record = lockAt(view, lockKey(path));
+  if (record === undefined) return 0;
+  const revision = view.revision(lockKey(path));
+  let dropped = 0;
+  for (const holder of record.holders) {
+    if (!hasExpired(view, holder)) continue;
+    drop(view, path, holder);
+    // Its time ended at its expiry, however late that was noticed.
+    view.tell(aboutHolder("expired", path, holder, revision, { endedAt: holder.expiresAt, cause }));
+    dropped++;
+  }
+  return dropped;
+}

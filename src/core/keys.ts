@@ -1,0 +1,87 @@
+/**
+ * Where things stand in the store.
+ *
+ *     lock/a/b               the holders of /a/b and the counters of its queue
+ *     wait/a/b//0000000007   the seventh waiter of the queue of /a/b ("//" occurs in no path)
+ *     agent/ann              how many locks ann holds and how often she waits
+ *     agent/ann/lock/a/b     that ann holds /a/b
+ *     agent/ann/wait/<id>    that ann waits, and where
+ *     manager/<id>           that the manager process is alive
+ */
+
+const pathSeparator = "//";
+const numberWidth = 10;
+
+export function lockKey(path: string): string {
+  return `lock${path}`;
+}
+
+export function pathOfLockKey(key: string): string {
+  return key.slice("lock".length);
+}
+
+/** The lock entries below a path. For the root that includes its own entry. */
+export function locksBelow(path: string): string {
+  return path === "/" ? "lock/" : `lock${path}/`;
+}
+
+export const allLocks = "lock/";
+
+/** The whole queue of one path; its byte order is the order of the queue. */
+export function queueOf(path: string): string {
+  return `wait${path}${pathSeparator}`;
+}
+
+/** The queues of a path and of everything below it. */
+export function queuesBelow(path: string): string {
+  return path === "/" ? "wait/" : `wait${path}/`;
+}
+
+export const allWaiters = "wait/";
+
+export function waitKey(path: string, n: number): string {
+  return queueOf(path) + String(n).padStart(numberWidth, "0");
+}
+
+export function placeOfWaitKey(key: string): { readonly path: string; readonly n: number } {
+  const end = key.lastIndexOf(pathSeparator);
+  return { path: key.slice("wait".length, end), n: Number(key.slice(end + pathSeparator.length)) };
+}
+
+/** Agent ids are escaped, so that one with a slash in it cannot reach into another agent's entries. */
+export function agentKey(agentId: string): string {
+  return `agent/${agentId.replaceAll("%", "%25").replaceAll("/", "%2F")}`;
+}
+
+export const allAgents = "agent/";
+
+/** True for the entry of an agent itself, false for those below it. */
+export function isAgentKey(key: string): boolean {
+  return !key.includes("/", allAgents.length);
+}
+
+export function agentLocks(agent: string): string {
+  return `${agent}/lock/`;
+}
+
+export function agentLockKey(agent: string, path: string): string {
+  return `${agent}/lock${path}`;
+}
+
+export function pathOfAgentLockKey(agent: string, key: string): string {
+  return key.slice(agent.length + "/lock".length);
+}
+
+export function agentWaits(agent: string): string {
+  return `${agent}/wait/`;
+}
+
+export function agentWaitKey(agent: string, lockId: string): string {
+  return `${agent}/wait/${lockId}`;
+}
+
+export function managerKey(managerId: string): string {
+  return `manager/${managerId}`;
+}
+
+export const allManagers = "manager/";

@@ -1,0 +1,153 @@
+/** The queue of a path: joining it, leaving it, and letting its head hold the lock. */
+import { isAlive, visitHolders } from "./blockers.js";
+import type { Claim, Request } from "./claim.js";
+import { aboutWaiter } from "./happening.js";
+import { type Granted, hold, ownHolder } from "./holding.js";
+import { agentKey, agentWaitKey, lockKey, queueOf, waitKey } from "./keys.js";
+import type { Queue, WaitRecord } from "./records.js";
+import type { ResourcePath } from "./resource-path.js";
+import { agentAt, asWaiter, countAgent, lockAt, putLock, settled, type View, waiterAt } from "./view.js";
+
+const emptyQueue: Queue = { head: 1, next: 1, waiting: 0, trees: 0 };
+
+/** How many waiters one release may serve or step over; the rest follow by themselves. */
+const promotionsPerRelease = 16;
+
+/** Puts the claim at the end of its path's queue and says which number it got. */
+export function join(view: View, request: Request, claim: Claim, until: number | null): number {
+  const { path } = claim.resource;
+  const key = lockKey(path);
+  const record = lockAt(view, key);
+  const queue = record?.queue ?? emptyQueue;
+  const n = queue.next;
+  const waiter: WaitRecord = {
+    lockId: claim.lockId,
+    requestId: request.requestId,
+    paths: request.claims.length,
+    agentId: request.agentId,
+    managerId: view.managerId,
+    mode: request.mode,
+    scope: request.scope,
+    ttlMs: claim.ttlMs,
+    since: view.latest,
+    until,
+    ordinal: view.ordinal,
+    reason: request.reason,
+    metadata: request.metadata,
+  };
+  view.put(waitKey(path, n), waiter);
+  view.put(key, {
+    holders: settled(record?.holders ?? [], view.revision(key)),
+    queue: {
+      head: queue.head,
+      next: n + 1,
+      waiting: queue.waiting + 1,
+      trees: queue.trees + (request.scope === "tree" ? 1 : 0),
+    },
+  });
+  const agent = agentKey(request.agentId);
+  view.put(agentWaitKey(agent, claim.lockId), { path, n, requestId: request.requestId });
+  countAgent(view, agent, 0, 1);
+  view.tell(aboutWaiter("queued", path, waiter));
+  return n;
+}
+
+/** Takes a waiter out of its queue. The head moves on when it was the head. */
+export function leave(view: View, path: string, n: number, waiter: WaitRecord): void {
+  const key = lockKey(path);
+  const record = lockAt(view, key);
+  view.remove(waitKey(path, n));
+  const agent = agentKey(waiter.agentId);
+  view.remove(agentWaitKey(agent, waiter.lockId));
+  countAgent(view, agent, 0, -1);
+  if (record?.queue === undefined) return;
+  const { head, next, waiting, trees } = record.queue;
+  const queue =
+    waiting <= 1
+      ? undefined
+      : {
+          head: n === head ? n + 1 : head,
+          next,
+          waiting: waiting - 1,
+          trees: trees - (waiter.scope === "tree" ? 1 : 0),
+        };
+  putLock(view, key, { holders: settled(record.holders, view.revision(key)), queue });
+}
+
+export interface Promoted {
+  readonly requestId: string;
+  readonly granted: Granted;
+}
+
+/**
+ * Lets the head of a queue hold the lock in the very change that freed it, as long as it is a waiter of this manager and a plain one: others (of several
+ * paths, of a tree, at their limit, behind a tree, of another manager) are announced to and promote themselves.
+ */
+export function promoteHead(view: View, resource: ResourcePath, maxLocks: number): Promoted[] {
+  const promoted: Promoted[] = [];
+  const key = lockKey(resource.path);
+  for (let steps = 0; steps < promotionsPerRelease; steps++) {
+    const record = lockAt(view, key);
+    if (record?.queue === undefined) return promoted;
+    const n = record.queue.head;
+    const at = waitKey(resource.path, n);
+    if (!view.knows(at)) break;
+    const waiter = waiterAt(view, at);
+    if (waiter === undefined) {
+      // Left from the middle of the queue. Only counted on when it pays: the entry is written below anyway.
+      view.put(key, {
+        holders: settled(record.holders, view.revision(key)),
+        queue: { ...record.queue, head: n + 1 },
+      });
+      continue;
+    }
+    const granted = promotePlain(view, resource, n, waiter, maxLocks);
+    if (granted === undefined) break;
+    promoted.push({ requestId: waiter.requestId, granted });
+    if (waiter.mode === "exclusive") break;
+  }
+  if (lockAt(view, key)?.queue !== undefined) view.announce(resource.path);
+  return promoted;
+}
+
+function promotePlain(
+  view: View,
+  resource: ResourcePath,
+  n: number,
+  waiter: WaitRecord,
+  maxLocks: number,
+): Granted | undefined {
+  if (waiter.managerId !== view.managerId || waiter.paths > 1 || waiter.scope === "tree") return undefined;
+  if (waiter.until !== null && waiter.until <= view.latest) return undefined;
+  if (agentAt(view, agentKey(waiter.agentId)).locks >= maxLocks) return undefined;
+  if (ownHolder(view, resource.path, waiter.agentId) !== undefined) return undefined;
+  for (const ancestor of resource.ancestors) {
+    if ((lockAt(view, lockKey(ancestor))?.queue?.trees ?? 0) > 0) return undefined;
+  }
+  const claim: Claim = { resource, lockId: waiter.lockId, ttlMs: waiter.ttlMs };
+  if (visitHolders(view, waiter, claim, () => true)) return undefined;
+  leave(view, resource.path, n, waiter);
+  return hold(view, requestOf(waiter, claim), claim);
+}
+
+function requestOf(waiter: WaitRecord, claim: Claim): Request {
+  const { requestId, agentId, mode, scope, reason, metadata } = waiter;
+  return { requestId, agentId, mode, scope, claims: [claim], reason, metadata };
+}
+
+/** Removes waiters whose manager is dead or whose time is up, and says how many. Reads one page of the queue. */
+export function dropDead(view: View, path: string, limit = 100): number {
+  const queue = lockAt(view, lockKey(path))?.queue;
+  if (queue === undefined) return 0;
+  let dropped = 0;
+  for (const found of view.range(queueOf(path), limit)) {
+    const waiter = asWaiter(found);
+    if (waiter.managerId === view.managerId || isAlive(view, waiter)) continue;
+    // Through `get`, so that the change expects the very waiter that was seen.
+    if (waiterAt(view, found.key) === undefined) continue;
+    leave(view, path, Number(found.key.slice(queueOf(path).length)), waiter);
+    view.tell(aboutWaiter("dequeued", path, waiter, "abandoned"));
+    dropped++;
+  }
+  return dropped;
+}
