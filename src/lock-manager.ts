@@ -191,6 +191,8 @@ export interface LockEvent {
   readonly waiters?: number;
   /** Why: an error code, or for `expired` who noticed (`timer`, `takeover`, `sweep`), for `lost` how. */
   readonly cause?: string;
+  /** `refused`, `failed`: which call. */
+  readonly call?: "acquire" | "release" | "extend";
   /** `revoked`: who ordered it. */
   readonly by?: string;
 }

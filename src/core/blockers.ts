@@ -23,17 +23,23 @@ import type { Holder, LockRecord, WaitRecord } from "./records.js";
 import { isAtOrBelow } from "./resource-path.js";
 import { agentAt, asAgentWait, asLock, asWaiter, type Found, lockAt, managerAt, type View } from "./view.js";
 
-export type Blocker =
-  | { readonly standing: "holder"; readonly path: string; readonly holder: Holder }
-  | {
-      readonly standing: "waiter";
-      readonly path: string;
-      readonly waiter: WaitRecord;
-      readonly ticket: Ticket;
-    };
+export interface HolderInTheWay {
+  readonly standing: "holder";
+  readonly path: string;
+  readonly holder: Holder;
+}
+
+export interface WaiterInTheWay {
+  readonly standing: "waiter";
+  readonly path: string;
+  readonly waiter: WaitRecord;
+  readonly ticket: Ticket;
+}
+
+export type Blocker = HolderInTheWay | WaiterInTheWay;
 
 /** Gets one blocker after the other; answers true when it has seen enough. */
-export type Visit = (blocker: Blocker) => boolean;
+export type Visit<Kind = Blocker> = (blocker: Kind) => boolean;
 
 /** Where the claim stands in a queue. A newcomer has no place: everybody in the queue is earlier. */
 export interface Place {
@@ -60,12 +66,23 @@ export function visitBlockers(
 ): boolean {
   return (
     visitHolders(view, request, claim, visit) ||
-    visitWaiters(view, request, claim, place, (blocker) => !isBlockedBy(view, request, blocker) && visit(blocker))
+    visitWaiters(
+      view,
+      request,
+      claim,
+      place,
+      (blocker) => !isBlockedBy(view, request, blocker) && visit(blocker),
+    )
   );
 }
 
 /** Visits the locks in force that conflict with the claim. */
-export function visitHolders(view: View, request: Standing, claim: Claim, visit: Visit): boolean {
+export function visitHolders(
+  view: View,
+  request: Standing,
+  claim: Claim,
+  visit: Visit<HolderInTheWay>,
+): boolean {
   const { path, ancestors } = claim.resource;
   const own = lockAt(view, lockKey(path));
   if (own !== undefined && visitRecord(view, request, path, path, own, visit)) return true;
@@ -92,7 +109,7 @@ function visitRecord(
   path: string,
   at: string,
   record: LockRecord,
-  visit: Visit,
+  visit: Visit<HolderInTheWay>,
 ): boolean {
   for (const holder of record.holders) {
     if (
@@ -112,7 +129,7 @@ function visitWaiters(
   request: Request,
   claim: Claim,
   place: Place | undefined,
-  visit: Visit,
+  visit: Visit<WaiterInTheWay>,
 ): boolean {
   const { path, ancestors } = claim.resource;
   const own = lockAt(view, lockKey(path))?.queue;
@@ -136,7 +153,7 @@ function visitQueue(
   path: string,
   prefix: string,
   ticket: Ticket | undefined,
-  visit: Visit,
+  visit: Visit<WaiterInTheWay>,
 ): boolean {
   let page: readonly Found[];
   let after: string | undefined;
@@ -148,7 +165,8 @@ function visitQueue(
       if (waiter.requestId === request.requestId || !conflict(request, path, waiter, at)) continue;
       const earlier = ticketOf(found);
       if (ticket !== undefined && !isEarlier(earlier, ticket)) continue;
-      if (isAlive(view, waiter) && visit({ standing: "waiter", path: at, waiter, ticket: earlier })) return true;
+      if (isAlive(view, waiter) && visit({ standing: "waiter", path: at, waiter, ticket: earlier }))
+        return true;
     }
     after = page.at(-1)?.key;
   } while (page.length === queuePage);
@@ -174,8 +192,7 @@ export function isAlive(view: View, waiter: WaitRecord): boolean {
 /**
  * Whether a waiter waits for a lock that the requesting agent itself holds. An agent does not queue behind such a waiter: neither could ever go on.
  */
-function isBlockedBy(view: View, request: Request, blocker: Blocker): boolean {
-  if (blocker.standing === "holder") return false;
+function isBlockedBy(view: View, request: Request, blocker: WaiterInTheWay): boolean {
   const agent = agentKey(request.agentId);
   if (agentAt(view, agent).locks === 0) return false;
   const paths = pathsOf(view, blocker);
@@ -189,7 +206,7 @@ function isBlockedBy(view: View, request: Request, blocker: Blocker): boolean {
 }
 
 /** All the paths that the waiter's request is for. */
-function pathsOf(view: View, blocker: Blocker & { standing: "waiter" }): readonly string[] {
+function pathsOf(view: View, blocker: WaiterInTheWay): readonly string[] {
   const { waiter, path } = blocker;
   if (waiter.paths === 1) return [path];
   return view

@@ -5,10 +5,10 @@
  * follows only waiters older than itself, so of all members exactly one, the youngest, finds the cycle and is refused (invariant I19). The graph
  * is read in one snapshot.
  */
-import { ticketIn } from "./acquire.js";
-import { type Blocker, ticketOf, visitBlockers, waitingAt } from "./blockers.js";
+import { type Blocker, isAlive, ticketOf, visitBlockers, waitingAt } from "./blockers.js";
 import { type Claim, isEarlier, type Request, type Ticket } from "./claim.js";
 import { agentKey, agentWaits } from "./keys.js";
+import { ticketIn } from "./promote.js";
 import type { WaitRecord } from "./records.js";
 import { storedPath } from "./resource-path.js";
 import { agentAt, asAgentWait, asWaiter, type View } from "./view.js";
@@ -68,7 +68,7 @@ function waitsOf(view: View, agentId: string, before: Ticket, from: Step): Step[
     const { path, n } = asAgentWait(entry);
     const lockId = entry.key.slice(agentWaits(agent).length);
     const found = waitingAt(view, path, n, lockId);
-    if (found === undefined || !isEarlier(ticketOf(found), before)) continue;
+    if (found === undefined || !isEarlier(ticketOf(found), before) || !isAlive(view, asWaiter(found))) continue;
     steps.push(...edgesOf(view, requestOf(asWaiter(found), path, lockId), [n], from));
   }
   return steps;
@@ -79,12 +79,7 @@ function requestOf(waiter: WaitRecord, path: string, lockId: string): Request {
   return { requestId, agentId, mode, scope, claims: [{ resource: storedPath(path), lockId, ttlMs }] };
 }
 
-function edgesOf(
-  view: View,
-  request: Request,
-  places: readonly number[],
-  from: Step | undefined,
-): Step[] {
+function edgesOf(view: View, request: Request, places: readonly number[], from: Step | undefined): Step[] {
   const steps: Step[] = [];
   for (const [index, claim] of request.claims.entries()) {
     const n = places[index] ?? 0;

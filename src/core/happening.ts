@@ -3,7 +3,14 @@ import type { Mode, Scope } from "./claim.js";
 import type { Holder, WaitRecord } from "./records.js";
 import { storedPath } from "./resource-path.js";
 
-export type HappeningType = "acquired" | "extended" | "released" | "expired" | "revoked" | "queued" | "dequeued";
+export type HappeningType =
+  | "acquired"
+  | "extended"
+  | "released"
+  | "expired"
+  | "revoked"
+  | "queued"
+  | "dequeued";
 
 export interface Happening {
   readonly type: HappeningType;
@@ -30,7 +37,11 @@ export function aboutHolder(
   path: string,
   holder: Holder,
   revision: number,
-  more: { readonly endedAt?: number; readonly cause?: string | undefined; readonly by?: string | undefined } = {},
+  more: {
+    readonly endedAt?: number;
+    readonly cause?: string | undefined;
+    readonly by?: string | undefined;
+  } = {},
 ): Happening {
   return {
     type,

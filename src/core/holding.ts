@@ -1,6 +1,7 @@
 /** The moves that begin, prolong and end a lock, with the book-keeping of its agent. Every transition is made of them. */
-import type { Claim, Request } from "./claim.js";
+
 import { hasExpired } from "./blockers.js";
+import type { Claim, Request } from "./claim.js";
 import { aboutHolder } from "./happening.js";
 import { agentKey, agentLockKey, lockKey } from "./keys.js";
 import type { Holder, LockRecord } from "./records.js";
@@ -58,6 +59,8 @@ export function prolong(view: View, path: string, holder: Holder, expiresAt: num
   const holders = settled(record.holders, revision).map((one) => (one.lockId === holder.lockId ? next : one));
   view.put(key, { holders, queue: record.queue });
   view.before(holder.expiresAt);
+  // Whoever waits counts on the old expiry.
+  if (expiresAt < holder.expiresAt) view.announce(path);
   view.tell(aboutHolder("extended", path, next, revision));
   return { path, holder: next };
 }

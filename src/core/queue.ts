@@ -104,7 +104,8 @@ export function promoteHead(view: View, resource: ResourcePath, maxLocks: number
     const granted = promotePlain(view, resource, n, waiter, maxLocks);
     if (granted === undefined) break;
     promoted.push({ requestId: waiter.requestId, granted });
-    if (waiter.mode === "exclusive") break;
+    // Nobody else can have a turn now, here or elsewhere.
+    if (waiter.mode === "exclusive") return promoted;
   }
   if (lockAt(view, key)?.queue !== undefined) view.announce(resource.path);
   return promoted;

@@ -44,8 +44,8 @@ export function extend(view: View, name: LockName, ttlMs: number | undefined): E
   const key = lockKey(path);
   const holder = lockAt(view, key)?.holders.find((one) => one.lockId === name.lockId);
   if (holder === undefined) return { kind: "lost" };
-  if (holder.agentId !== name.agentId) return { kind: "not holder", holder };
   if (hasExpired(view, holder)) return { kind: "lost", expiredAt: holder.expiresAt };
+  if (holder.agentId !== name.agentId) return { kind: "not holder", holder };
   const ms = ttlMs ?? holder.ttlMs;
   return { kind: "extended", granted: prolong(view, path, holder, view.latest + ms, ms) };
 }
@@ -66,7 +66,11 @@ export function revoke(
   const key = lockKey(path);
   const revision = view.revision(key);
   const holders = settled(lockAt(view, key)?.holders ?? [], revision).filter(
-    (holder) => (order.lockId === undefined || holder.lockId === order.lockId) && !hasExpired(view, holder),
+    (holder) =>
+      (order.lockId === undefined || holder.lockId === order.lockId) &&
+      !hasExpired(view, holder) &&
+      // One granted by this very change stays: its successor would get the same token (invariant I2).
+      holder.token !== 0,
   );
   for (const holder of holders) {
     drop(view, path, holder);

@@ -71,6 +71,10 @@ export function agentAt(view: View, key: string): AgentRecord {
   return (view.get(key) as AgentRecord | undefined) ?? noRecord;
 }
 
+export function agentWaitAt(view: View, key: string): AgentWaitRecord | undefined {
+  return view.get(key) as AgentWaitRecord | undefined;
+}
+
 export function managerAt(view: View, key: string): ManagerRecord | undefined {
   return view.get(key) as ManagerRecord | undefined;
 }

@@ -1,0 +1,106 @@
+/** Granting: what refuses a request that nobody is in the way of, and the grant itself. */
+import { type Blocker, hasExpired } from "./blockers.js";
+import type { Claim, Request } from "./claim.js";
+import { aboutHolder } from "./happening.js";
+import { drop, type Granted, hold, ownHolder, prolong } from "./holding.js";
+import { agentKey, agentLocks, lockKey, pathOfAgentLockKey } from "./keys.js";
+import type { Holder } from "./records.js";
+import { agentAt, lockAt, type View } from "./view.js";
+
+export interface Limits {
+  readonly maxLocksPerAgent: number;
+  readonly maxWaitersPerAgent: number;
+  readonly maxWaitersPerResource: number;
+}
+
+export type Refusal =
+  | { readonly kind: "held"; readonly blockers: readonly Blocker[]; readonly queueLength: number }
+  /** The agent holds the path in another mode or scope, which it would have to give up first. */
+  | { readonly kind: "mismatch"; readonly path: string; readonly holder: Holder }
+  | { readonly kind: "too many locks"; readonly limit: number; readonly oldest: readonly Granted[] }
+  | {
+      readonly kind: "too many waiters";
+      readonly of: "agent" | "resource";
+      readonly path: string;
+      readonly limit: number;
+    };
+
+const shownLocks = 5;
+
+export function findMismatch(view: View, request: Request): Refusal | undefined {
+  for (const claim of request.claims) {
+    const holder = ownHolder(view, claim.resource.path, request.agentId);
+    if (holder !== undefined && (holder.mode !== request.mode || holder.scope !== request.scope)) {
+      return { kind: "mismatch", path: claim.resource.path, holder };
+    }
+  }
+  return undefined;
+}
+
+export function notYetHeld(view: View, request: Request): readonly Claim[] {
+  return request.claims.filter(
+    (claim) => ownHolder(view, claim.resource.path, request.agentId) === undefined,
+  );
+}
+
+/** Grants all claims in one change: those the agent has already are only prolonged, never shortened, and cost no quota. */
+export function grant(view: View, request: Request): { kind: "granted"; granted: readonly Granted[] } {
+  const granted = request.claims.map((claim) => {
+    const { path } = claim.resource;
+    const mine = ownHolder(view, path, request.agentId);
+    if (mine === undefined) return hold(view, request, claim);
+    if (mine.lockId === claim.lockId) return recovered(view, path, mine);
+    const asked = view.latest + claim.ttlMs;
+    return asked > mine.expiresAt
+      ? prolong(view, path, mine, asked, claim.ttlMs)
+      : { path, holder: numbered(view, path, mine) };
+  });
+  return { kind: "granted", granted };
+}
+
+/** An earlier attempt of this very request was granted, but its reply was lost, and with it what happened. */
+export function recovered(view: View, path: string, mine: Holder): Granted {
+  const holder = numbered(view, path, mine);
+  // A lock put by this very change was told of by the plan that put it.
+  if (view.revision(lockKey(path)) !== 0) view.tell(aboutHolder("acquired", path, holder, 0));
+  return { path, holder };
+}
+
+export function numbered(view: View, path: string, holder: Holder): Holder {
+  return holder.token === 0 ? { ...holder, token: view.revision(lockKey(path)) } : holder;
+}
+
+/**
+ * The refusal when the agent would hold more than its limit. Only an agent at its limit has its locks looked at one by one: those that have expired
+ * are dropped in the same change, so that they cost no quota (invariant I7).
+ */
+export function overLimit(
+  view: View,
+  { agentId }: Request,
+  fresh: readonly Claim[],
+  limit: number,
+): Refusal | undefined {
+  const agent = agentKey(agentId);
+  const more = fresh.length;
+  if (more === 0) return undefined;
+  if (agentAt(view, agent).locks + more <= limit) return undefined;
+  const locks: Granted[] = [];
+  for (const found of view.range(agentLocks(agent))) {
+    const path = pathOfAgentLockKey(agent, found.key);
+    const holder = lockAt(view, lockKey(path))?.holders.find((one) => one.agentId === agentId);
+    if (holder === undefined) continue;
+    if (hasExpired(view, holder)) dropOne(view, path, holder);
+    else locks.push({ path, holder });
+  }
+  if (agentAt(view, agent).locks + more <= limit) return undefined;
+  locks.sort((a, b) => a.holder.acquiredAt - b.holder.acquiredAt);
+  return { kind: "too many locks", limit, oldest: locks.slice(0, shownLocks) };
+}
+
+function dropOne(view: View, path: string, holder: Holder): void {
+  const revision = view.revision(lockKey(path));
+  // A path with a queue must be handed on, which its own expiry does; here only the count matters.
+  drop(view, path, holder);
+  view.announce(path);
+  view.tell(aboutHolder("expired", path, holder, revision, { endedAt: holder.expiresAt, cause: "takeover" }));
+}

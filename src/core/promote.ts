@@ -1,0 +1,189 @@
+/** What becomes of a request that waits: its turn, its withdrawal, and the certainty that nothing is left of it. */
+import { type Blocker, ticketOf, visitBlockers, waitingAt } from "./blockers.js";
+import type { Request, Ticket } from "./claim.js";
+import { shownBlockers } from "./acquire.js";
+import { findMismatch, grant, type Limits, notYetHeld, numbered, overLimit, recovered, type Refusal } from "./grant.js";
+import { aboutHolder, aboutWaiter } from "./happening.js";
+import { type Granted, ownHolder } from "./holding.js";
+import { agentKey, agentWaitKey, lockKey } from "./keys.js";
+import { leave, type Promoted } from "./queue.js";
+import { release } from "./release.js";
+import type { WaitRecord } from "./records.js";
+import { agentWaitAt, asWaiter, lockAt, type View } from "./view.js";
+
+export type PromoteReply =
+  | { readonly kind: "granted"; readonly granted: readonly Granted[] }
+  /** Still blocked; unless something changes, until one of the locks in the way expires. */
+  | { readonly kind: "waiting"; readonly until: number }
+  /** No longer in the queue, and not granted either: swept as abandoned. */
+  | { readonly kind: "gone" }
+  | Refusal;
+
+/** Grants a waiting request when its turn has come. At its limit it leaves the queue and is refused, and the next is served. */
+export function promote(
+  view: View,
+  request: Request,
+  places: readonly number[],
+  limits: Limits,
+): PromoteReply {
+  const ticket = ticketIn(view, request, places);
+  if (ticket === undefined) return settledElsewhere(view, request, places);
+  const until = blockedUntil(view, request, places, ticket);
+  if (until !== undefined) return { kind: "waiting", until };
+
+  const fresh = notYetHeld(view, request);
+  const refusal = findMismatch(view, request) ?? overLimit(view, request, fresh, limits.maxLocksPerAgent);
+  leaveAll(view, request, places, refusal?.kind);
+  return refusal ?? grant(view, request);
+}
+
+/** When the first lock in the way expires, `Infinity` when an earlier waiter is in the way, `undefined` when nothing is. */
+function blockedUntil(
+  view: View,
+  request: Request,
+  places: readonly number[],
+  ticket: Ticket,
+): number | undefined {
+  let until: number | undefined;
+  for (const [index, claim] of request.claims.entries()) {
+    visitBlockers(view, request, claim, { ticket, n: places[index] ?? 0 }, (blocker) => {
+      const freeAt = blocker.standing === "holder" ? blocker.holder.expiresAt : Infinity;
+      until = Math.min(until ?? Infinity, freeAt);
+      return blocker.standing === "waiter";
+    });
+  }
+  return until;
+}
+
+export type WithdrawReply =
+  /** Out of the queue; `blockers` were still in the way. */
+  | { readonly kind: "gone"; readonly blockers: readonly Blocker[]; readonly queueLength: number }
+  /** Too late: it was granted before. */
+  | { readonly kind: "granted"; readonly granted: readonly Granted[] };
+
+/** Takes a waiting request out of its queues. */
+export function withdraw(
+  view: View,
+  request: Request,
+  places: readonly number[],
+  cause: string,
+): WithdrawReply {
+  const ticket = ticketIn(view, request, places);
+  if (ticket === undefined) {
+    const elsewhere = settledElsewhere(view, request, places);
+    return elsewhere.kind === "granted" ? elsewhere : { kind: "gone", blockers: [], queueLength: 0 };
+  }
+  const blockers: Blocker[] = [];
+  for (const [index, claim] of request.claims.entries()) {
+    visitBlockers(view, request, claim, { ticket, n: places[index] ?? 0 }, (blocker) => {
+      return blockers.push(blocker) >= shownBlockers;
+    });
+  }
+  // To leave, it does not matter who is in the way.
+  view.forgetRanges();
+  leaveAll(view, request, places, cause);
+  const queueLength = request.claims
+    .map((claim) => lockAt(view, lockKey(claim.resource.path))?.queue?.waiting ?? 0)
+    .reduce((sum, waiting) => sum + waiting, 0);
+  return { kind: "gone", blockers: blockers.slice(0, shownBlockers), queueLength };
+}
+
+/**
+ * Removes whatever is left of a request, waiter or lock, after a grant that could not be delivered or an attempt whose outcome was never learned.
+ *
+ * @param told whether its grant was told of before; if not, it is told of now, so that every lock that ended has begun.
+ */
+export function retire(view: View, request: Request, told: boolean, maxLocks: number): readonly Promoted[] {
+  const agent = agentKey(request.agentId);
+  const promoted: Promoted[] = [];
+  for (const claim of request.claims) {
+    const { path } = claim.resource;
+    const place = agentWaitAt(view, agentWaitKey(agent, claim.lockId));
+    const found = place === undefined ? undefined : waitingAt(view, path, place.n, claim.lockId);
+    if (place !== undefined && found !== undefined) {
+      leaveOne(view, path, place.n, asWaiter(found), "abandoned");
+    }
+    const holder = ownHolder(view, path, request.agentId);
+    if (holder?.lockId !== claim.lockId) continue;
+    if (!told) view.tell(aboutHolder("acquired", path, holder, view.revision(lockKey(path))));
+    const reply = release(
+      view,
+      { resource: claim.resource, agentId: request.agentId, lockId: claim.lockId },
+      maxLocks,
+    );
+    if (reply.kind === "released") promoted.push(...reply.promoted);
+  }
+  return promoted;
+}
+
+/** The ticket of a waiting request, or nothing when it has left the queue. */
+export function ticketIn(view: View, request: Request, places: readonly number[]): Ticket | undefined {
+  let ticket: Ticket | undefined;
+  for (const [index, claim] of request.claims.entries()) {
+    const found = waitingAt(view, claim.resource.path, places[index] ?? 0, claim.lockId);
+    if (found === undefined) return undefined;
+    ticket ??= ticketOf(found);
+  }
+  return ticket;
+}
+
+/**
+ * A request that is not in all its queues any more: granted when every path is the agent's, one of them by this request (the others it may have had
+ * before); else swept, and what is left of it leaves too.
+ */
+function settledElsewhere(
+  view: View,
+  request: Request,
+  places: readonly number[],
+): { readonly kind: "gone" } | { readonly kind: "granted"; readonly granted: readonly Granted[] } {
+  const granted: Granted[] = [];
+  let byThis = false;
+  for (const claim of request.claims) {
+    const { path } = claim.resource;
+    const holder = ownHolder(view, path, request.agentId);
+    if (holder === undefined) break;
+    byThis ||= holder.lockId === claim.lockId;
+    granted.push({ path, holder });
+  }
+  if (!byThis || granted.length < request.claims.length) {
+    leaveAll(view, request, places, "abandoned");
+    return { kind: "gone" };
+  }
+  return {
+    kind: "granted",
+    granted: granted.map(({ path, holder }, index) =>
+      holder.lockId === request.claims[index]?.lockId
+        ? recovered(view, path, holder)
+        : { path, holder: numbered(view, path, holder) },
+    ),
+  };
+}
+
+function leaveAll(
+  view: View,
+  request: Request,
+  places: readonly number[],
+  cause: string | undefined,
+): void {
+  for (const [index, claim] of request.claims.entries()) {
+    const n = places[index] ?? 0;
+    const { path } = claim.resource;
+    const found = waitingAt(view, path, n, claim.lockId);
+    if (found !== undefined) leaveOne(view, path, n, asWaiter(found), cause);
+  }
+}
+
+/** `cause`: why it leaves without a lock; those behind may have their turn then. */
+function leaveOne(
+  view: View,
+  path: string,
+  n: number,
+  waiter: WaitRecord,
+  cause: string | undefined,
+): void {
+  leave(view, path, n, waiter);
+  if (cause === undefined) return;
+  view.tell(aboutWaiter("dequeued", path, waiter, cause));
+  // Also when the queue is empty now: a tree that waits above may have stood behind this one.
+  view.announce(path);
+}

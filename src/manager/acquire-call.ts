@@ -1,0 +1,337 @@
+/** One acquire, from the call to the lock or the refusal. */
+import { type AcquireReply, acquire, findQueued, type Queued } from "../core/acquire.js";
+import type { Request } from "../core/claim.js";
+import { type Edge, findCycle } from "../core/deadlock.js";
+import type { Granted } from "../core/holding.js";
+import { type PromoteReply, promote, retire, type WithdrawReply, withdraw } from "../core/promote.js";
+import type { Promoted } from "../core/queue.js";
+import type { View } from "../core/view.js";
+import { LockError } from "../errors.js";
+import type { Command, Commit, Job } from "./job.js";
+import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
+import type { Services } from "./services.js";
+import type { Bucket, Timed } from "./timer-wheel.js";
+import type { WaitingCall } from "./waiting-call.js";
+
+export interface AcquireTerms {
+  /** How long it may wait; 0: not at all; `Infinity`: for ever. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The outcome that the caller hears of. */
+interface Hearing {
+  granted(granted: readonly Granted[], revision: number): void;
+  refused(error: unknown): void;
+}
+
+/** How long a caller waits for its withdrawal to be committed before it is refused all the same; the withdrawal goes on. */
+const withdrawalPatienceMs = 25;
+/** How long a store that failed is asked again whether something is left of an acquire. */
+const firstRetireDelayMs = 100;
+const longestRetireDelayMs = 10_000;
+
+export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
+  readonly request: Request;
+  places: readonly number[] = [];
+  bucket: Bucket | undefined = undefined;
+  due = Infinity;
+
+  readonly #services: Services;
+  readonly #terms: AcquireTerms;
+  readonly #hearing: Hearing;
+  readonly #startedAt: number;
+  #job: Job | undefined;
+  /** Set once the caller is to be refused, whatever the store says. */
+  #refusal: LockError | undefined;
+  #over = false;
+  #waiting = false;
+  #looking = false;
+  #lookAgain = false;
+  #contended = false;
+  #entangled = false;
+  #onAbort: (() => void) | undefined;
+
+  constructor(services: Services, request: Request, terms: AcquireTerms, hearing: Hearing) {
+    this.#services = services;
+    this.request = request;
+    this.#terms = terms;
+    this.#hearing = hearing;
+    this.#startedAt = services.clock.monotonic();
+  }
+
+  get waitedMs(): number {
+    return this.#services.clock.monotonic() - this.#startedAt;
+  }
+
+  start(): void {
+    const { aborts, store } = this.#services;
+    const { signal, timeoutMs } = this.#terms;
+    if (signal !== undefined) {
+      this.#onAbort = () => this.stop(aborted(this.request, signal.reason, this.waitedMs));
+      aborts.add(signal, this.#onAbort);
+    }
+    // A store in this process answers at once, so that only waiting needs a deadline.
+    if (store.traits.sharedBy !== "process" && timeoutMs > 0) this.#arm();
+    this.#submit();
+  }
+
+  #submit(): void {
+    const { timeoutMs } = this.#terms;
+    const giveUpAt = timeoutMs > 0 && timeoutMs < Infinity ? this.#startedAt + timeoutMs : undefined;
+    this.#job = this.#services.pipeline.submit(this, giveUpAt);
+  }
+
+  #arm(): void {
+    if (this.bucket === undefined && this.#terms.timeoutMs < Infinity) {
+      this.#services.deadlines.set(this, this.#startedAt + this.#terms.timeoutMs);
+    }
+  }
+
+  onDue(): void {
+    this.stop(undefined);
+  }
+
+  // --- As a command: asking for the lock, or for a place in the queue.
+
+  plan(view: View, uncertain: boolean): AcquireReply {
+    const { limits, presence } = this.#services;
+    const queued = uncertain ? findQueued(view, this.request) : undefined;
+    if (queued !== undefined) return queued;
+    const reply = acquire(view, this.request, limits, this.#wait(view));
+    if (reply.kind === "queued") presence.enter(view);
+    return reply;
+  }
+
+  #wait(view: View): { readonly until: number | null } | undefined {
+    const { timeoutMs } = this.#terms;
+    if (timeoutMs === 0) return undefined;
+    if (timeoutMs === Infinity) return { until: null };
+    return { until: view.latest + Math.max(timeoutMs - this.waitedMs, 0) };
+  }
+
+  needsProof(): boolean {
+    return true;
+  }
+
+  done(reply: AcquireReply, commit: Commit): void {
+    if (reply.kind === "granted") this.serve(reply.granted, commit.revision);
+    else if (reply.kind === "queued") this.#queued(reply);
+    else this.#refuse(refusalError(this.request, reply, this.#context()));
+  }
+
+  fail(error: unknown): void {
+    if (error instanceof LockError && error.code === "outcome_unknown") this.#retire(false);
+    this.#refuse(error);
+  }
+
+  #context(): { readonly waitedMs: number; readonly now: number } {
+    return { waitedMs: this.waitedMs, now: this.#services.storeClock.latest() };
+  }
+
+  // --- As a waiter.
+
+  #queued(reply: Queued): void {
+    const { room, presence } = this.#services;
+    this.places = reply.places;
+    this.#waiting = true;
+    presence.entered();
+    room.enter(this);
+    this.#contend();
+    if (this.#refusal !== undefined) {
+      this.#withdraw(this.#refusal.code);
+      return;
+    }
+    this.#arm();
+    room.wakeAt(this, reply.until);
+    // What is below a tree was not expected when it was queued; and what an earlier attempt saw is not known at all.
+    if (this.request.scope === "tree" || reply.until === -Infinity) this.look();
+    this.#entangled = reply.entangled;
+    this.lookForDeadlock();
+  }
+
+  #contend(): void {
+    if (this.#contended) return;
+    this.#contended = true;
+    this.#emit("contended");
+  }
+
+  look(): void {
+    if (!this.#waiting) return;
+    if (this.#looking) {
+      this.#lookAgain = true;
+      return;
+    }
+    this.#looking = true;
+    this.#lookAgain = false;
+    const { pipeline, limits } = this.#services;
+    const promotion: Command<PromoteReply> = {
+      plan: (view) => (this.#waiting ? promote(view, this.request, this.places, limits) : { kind: "gone" }),
+      needsProof: (reply) => reply.kind !== "waiting" && this.#waiting,
+      done: (reply, commit) => this.#looked(reply, commit.revision),
+      // The slow poll looks again; a caller with a timeout is refused when it has passed.
+      fail: () => {
+        this.#looking = false;
+      },
+    };
+    pipeline.submit(promotion, Infinity);
+  }
+
+  #looked(reply: PromoteReply, revision: number): void {
+    this.#looking = false;
+    if (!this.#waiting) return;
+    const { room } = this.#services;
+    switch (reply.kind) {
+      case "granted":
+        this.serve(reply.granted, revision);
+        return;
+      case "waiting":
+        room.wakeAt(this, reply.until);
+  room.passOn(this);
+        if (this.#lookAgain) this.look();
+        return;
+      case "gone":
+        // Swept as abandoned: this process was stopped for too long.
+        room.leave(this);
+        this.requeue();
+        return;
+      default:
+        this.#leaveRoom();
+        this.#refuse(refusalError(this.request, reply, this.#context()));
+    }
+  }
+
+  requeue(): void {
+    this.#waiting = false;
+    if (this.#over) return;
+    this.#submit();
+  }
+
+  serve(granted: readonly Granted[], revision: number): void {
+    if (this.#waiting) this.#leaveRoom();
+    if (this.#refusal !== undefined || this.#over) {
+      // Too late for the caller: the grant happened, and is given back.
+      this.#retire(true);
+      this.#refuse(this.#refusal);
+      return;
+    }
+    this.#finish();
+    this.#hearing.granted(granted, revision);
+  }
+
+  #leaveRoom(): void {
+    const { room } = this.#services;
+    this.#waiting = false;
+    room.leave(this);
+    room.passOn(this);
+  }
+
+  lookForDeadlock(): void {
+    if (!this.#entangled) return;
+    const search: Command<readonly Edge[] | undefined> = {
+      plan: (view) => (this.#waiting ? findCycle(view, this.request, this.places) : undefined),
+      needsProof: (cycle) => cycle !== undefined,
+      done: (cycle) => {
+        if (cycle !== undefined && this.#waiting) this.stop(deadlocked(this.request, cycle));
+      },
+      // Without an answer the timeouts decide.
+      fail: () => undefined,
+    };
+    this.#services.pipeline.submit(search);
+  }
+
+  // --- Ending without a lock.
+
+  /** Stops asking or waiting. Without an error: the time is up. */
+  stop(error: LockError | undefined): void {
+    if (this.#over || this.#refusal !== undefined) return;
+    if (this.#waiting) {
+      this.#refusal = error ?? timedOut(this.request, this.#context());
+      const cancel = this.#services.clock.after(withdrawalPatienceMs, () => this.#refuse(this.#refusal));
+      this.#withdraw(error?.code ?? "held", cancel);
+      return;
+    }
+    this.#refusal = error ?? timedOut(this.request, this.#context());
+    if (this.#job !== undefined) this.#job.cancelled = true;
+    this.#refuse(this.#refusal);
+  }
+
+  /** Leaves the queue; a plain timeout then names those who were still in the way. */
+  #withdraw(cause: string, answered: () => void = () => undefined): void {
+    const withdrawal: Command<WithdrawReply> = {
+      plan: (view) => withdraw(view, this.request, this.places, cause),
+      needsProof: () => true,
+      done: (reply) => {
+        answered();
+        if (reply.kind === "granted") this.serve(reply.granted, 0);
+        else this.#withdrawn(reply);
+      },
+      fail: (error) => {
+        answered();
+        this.#leaveRoom();
+        this.#retire(true);
+        this.#refuse(this.#refusal ?? error);
+      },
+    };
+    this.#services.pipeline.submit(withdrawal);
+  }
+
+  #withdrawn({ blockers, queueLength }: WithdrawReply & { readonly kind: "gone" }): void {
+    this.#leaveRoom();
+    const named = this.#refusal?.code === "held" && blockers.length > 0;
+    this.#refuse(
+      named ? heldByOthers(this.request, blockers, queueLength, this.#context()) : this.#refusal,
+    );
+  }
+
+  /** Makes sure, however long it takes, that nothing is left of the request: no lock and no waiter. */
+  #retire(told: boolean, delayMs = firstRetireDelayMs): void {
+    const { pipeline, clock, limits } = this.#services;
+    const retirement: Command<readonly Promoted[]> = {
+      plan: (view) => retire(view, this.request, told, limits.maxLocksPerAgent),
+      needsProof: () => true,
+      done: (promoted, { revision }) => this.#services.room.serve(promoted, revision),
+      fail: (error) => {
+        if (error instanceof LockError && error.code === "closed") return;
+        const next = Math.min(delayMs * 2, longestRetireDelayMs);
+        clock.after(delayMs, () => this.#retire(told, next), { background: true });
+      },
+    };
+    pipeline.submit(retirement);
+  }
+
+  #refuse(error: unknown): void {
+    if (this.#over) return;
+    this.#finish();
+    if (error instanceof LockError && error.code === "held") this.#contend();
+    this.#emit("refused", error instanceof LockError ? error.code : "failed");
+    this.#hearing.refused(error);
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#services.deadlines.remove(this);
+    if (this.#onAbort !== undefined && this.#terms.signal !== undefined) {
+      this.#services.aborts.remove(this.#terms.signal, this.#onAbort);
+    }
+  }
+
+  #emit(type: "contended" | "refused", cause?: string): void {
+    const { events, storeClock } = this.#services;
+    const claim = this.request.claims[0];
+    if (!events.heard || claim === undefined) return;
+    const { agentId, mode, scope, reason } = this.request;
+    events.emit({
+      type,
+      at: new Date(storeClock.latest()),
+      resourcePath: claim.resource.path,
+      resourceType: claim.resource.type,
+      agentId,
+      mode,
+      scope,
+      ...(reason === undefined ? {} : { reason }),
+      ...(type === "refused" ? { waitedMs: this.waitedMs, call: "acquire" } : {}),
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}

@@ -1,0 +1,253 @@
+/**
+ * The locks that this manager acquired, as far as it knows: when each is to be extended, when its holder must hear that it is lost, and when it can be
+ * removed. A holder is told `lost` as soon as the lock may have expired; it is removed only when it surely has.
+ */
+import type { Granted } from "../core/holding.js";
+import type { Holder } from "../core/records.js";
+import { asLock, type Found } from "../core/view.js";
+import { formatDuration } from "../duration.js";
+import { LockError } from "../errors.js";
+import { tokenOf } from "./lock-of.js";
+import { quote } from "./refusals.js";
+import type { Services } from "./services.js";
+import type { Bucket, Timed } from "./timer-wheel.js";
+
+/** How a holder lost its lock. */
+export type Loss = "expired" | "revoked" | "gone";
+
+/** An automatic extension that failed is tried again this much later, as long as the lock is in force. */
+const extensionRetryMs = 250;
+
+export class HeldLock implements Timed {
+  readonly path: string;
+  readonly token: number;
+  holder: Holder;
+  /** Acquires that were not released again. */
+  handles = 0;
+  autoExtend = false;
+  extending = false;
+  /** Why it is no longer held. Once set, it stays. */
+  ended: LockError | undefined = undefined;
+  /** Made when the holder first looks at the signal: most never do. */
+  controller: AbortController | undefined = undefined;
+  /** Another lock held on the same path. */
+  next: HeldLock | undefined = undefined;
+  bucket: Bucket | undefined = undefined;
+  due = Infinity;
+  readonly #locks: HeldLocks;
+
+  constructor(locks: HeldLocks, path: string, holder: Holder, token: number) {
+    this.#locks = locks;
+    this.path = path;
+    this.holder = holder;
+    this.token = token;
+  }
+
+  /** Somebody may act on its being lost. */
+  get isWatched(): boolean {
+    return this.controller !== undefined || this.autoExtend;
+  }
+
+  onDue(): void {
+    this.#locks.onDue(this);
+  }
+}
+
+/** What the manager does for its held locks. */
+export interface Upkeep {
+  /** Extends by the lock's own ttl. */
+  extend(held: HeldLock): Promise<unknown>;
+  /** Removes what has surely expired on the path. */
+  expire(path: string): void;
+}
+
+export class HeldLocks {
+  readonly #services: () => Services;
+  readonly #upkeep: Upkeep;
+  readonly #byPath = new Map<string, HeldLock>();
+  #size = 0;
+
+  constructor(services: () => Services, upkeep: Upkeep) {
+    this.#services = services;
+    this.#upkeep = upkeep;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  *all(): IterableIterator<HeldLock> {
+    for (const first of this.#byPath.values()) {
+      for (let held: HeldLock | undefined = first; held !== undefined; held = held.next) yield held;
+    }
+  }
+
+  *at(path: string): IterableIterator<HeldLock> {
+    for (let held = this.#byPath.get(path); held !== undefined; held = held.next) yield held;
+  }
+
+  find(path: string, lockId: string): HeldLock | undefined {
+    for (const held of this.at(path)) if (held.holder.lockId === lockId) return held;
+    return undefined;
+  }
+
+  /** Notes a grant, or one more handle on a lock that is held already. */
+  add({ path, holder }: Granted, revision: number, autoExtend: boolean): HeldLock {
+    let held = this.find(path, holder.lockId);
+    if (held === undefined) {
+      held = new HeldLock(this, path, holder, tokenOf(holder, revision));
+      held.next = this.#byPath.get(path);
+      this.#byPath.set(path, held);
+      this.#size++;
+    }
+    held.handles++;
+    held.autoExtend ||= autoExtend;
+    this.#prolong(held, holder);
+    return held;
+  }
+
+  /** Notes an extension. */
+  extended({ path, holder }: Granted): void {
+    const held = this.find(path, holder.lockId);
+    if (held !== undefined) this.#prolong(held, holder);
+  }
+
+  #prolong(held: HeldLock, holder: Holder): void {
+    held.holder = holder;
+    this.#schedule(held);
+  }
+
+  /** The lock was given back. Its signal aborts, so that whoever still works under another handle stops. */
+  released(path: string, lockId: string): void {
+    const held = this.find(path, lockId);
+    if (held === undefined) return;
+    this.#end(held, new LockError("lost", `The lock on ${quote(path)} was released.`, about(held)));
+  }
+
+  /** Tells the holder that the lock is lost; once, and for good. */
+  lost(held: HeldLock, how: Loss): void {
+    if (held.ended !== undefined) return;
+    const told = held.isWatched;
+    this.#end(held, lostError(held, how, this.#services().storeClock.latest()));
+    if (!told) return;
+    const { events, storeClock } = this.#services();
+    const { agentId, mode, scope, lockId } = held.holder;
+    events.emit({
+      type: "lost",
+      at: new Date(storeClock.latest()),
+      resourcePath: held.path,
+      resourceType: held.path.split("/", 2)[1] ?? "/",
+      lockId,
+      agentId,
+      mode,
+      scope,
+      fencingToken: held.token,
+      cause: how,
+    });
+  }
+
+  /** Compares a held lock with its entry as just read. */
+  compare(held: HeldLock, entry: Found | undefined): void {
+    if (held.ended !== undefined) return;
+    const holder =
+      entry === undefined
+        ? undefined
+        : asLock(entry).holders.find((one) => one.lockId === held.holder.lockId);
+    if (holder === undefined) this.lost(held, "gone");
+    else if (holder.expiresAt !== held.holder.expiresAt) this.#prolong(held, holder);
+  }
+
+  /** The manager stops watching over the lock, which stays in the store. */
+  abandon(held: HeldLock, why: LockError): void {
+    this.#end(held, why);
+  }
+
+  #end(held: HeldLock, why: LockError): void {
+    held.ended = why;
+    this.#services().expiries.remove(held);
+    this.#remove(held);
+    held.controller?.abort(why);
+  }
+
+  #remove(held: HeldLock): void {
+    let last: HeldLock | undefined;
+    for (const one of this.at(held.path)) {
+      if (one === held) {
+        if (last !== undefined) last.next = one.next;
+        else if (one.next !== undefined) this.#byPath.set(held.path, one.next);
+        else this.#byPath.delete(held.path);
+        this.#size--;
+        return;
+      }
+      last = one;
+    }
+  }
+
+  onDue(held: HeldLock): void {
+    const { clock, storeClock } = this.#services();
+    const { expiresAt } = held.holder;
+    if (storeClock.untilPerhaps(expiresAt) > 0) {
+      this.#extend(held);
+      return;
+    }
+    this.lost(held, "expired");
+    const { path } = held;
+    const left = storeClock.untilSurely(expiresAt);
+    if (left <= 0) this.#upkeep.expire(path);
+    else clock.after(left, () => this.#upkeep.expire(path), { background: true });
+  }
+
+  /** Extends at a third of the ttl, and again soon when that failed. The expiry stays watched all the while. */
+  #extend(held: HeldLock): void {
+    this.#schedule(held, extensionRetryMs);
+    if (!held.autoExtend || held.extending) return;
+    held.extending = true;
+    const extension = this.#upkeep.extend(held).then(
+      () => {
+        held.extending = false;
+      },
+      (error: unknown) => {
+        held.extending = false;
+        if (error instanceof LockError && error.family === "lost") this.lost(held, "gone");
+      },
+    );
+    this.#services().background(extension);
+  }
+
+  #schedule(held: HeldLock, retryMs?: number): void {
+    if (held.ended !== undefined) return;
+    const { clock, storeClock, expiries } = this.#services();
+    const now = clock.monotonic();
+    const expiry = now + Math.max(storeClock.untilPerhaps(held.holder.expiresAt), 0);
+    const extension = held.autoExtend ? now + (retryMs ?? held.holder.ttlMs / 3) : Infinity;
+    expiries.set(held, Math.min(expiry, extension));
+  }
+
+  signalOf(held: HeldLock): AbortSignal {
+    if (held.controller === undefined) {
+      held.controller = new AbortController();
+      if (held.ended !== undefined) held.controller.abort(held.ended);
+    }
+    // A process that slept looks before it believes: the timer may be about to fire only now.
+    else if (held.ended === undefined && this.#services().storeClock.untilPerhaps(held.holder.expiresAt) <= 0) {
+      this.onDue(held);
+    }
+    return held.controller.signal;
+  }
+}
+
+function about(held: HeldLock): { resourcePath: string; agentId: string; lockId: string } {
+  return { resourcePath: held.path, agentId: held.holder.agentId, lockId: held.holder.lockId };
+}
+
+function lostError(held: HeldLock, how: Loss, now: number): LockError {
+  const state = {
+    expired: `it expired ${formatDuration(Math.max(now - held.holder.expiresAt, 0))} ago`,
+    revoked: "an operator released it",
+    gone: "it is no longer in force",
+  }[how];
+  return new LockError("lost", `The lock on ${quote(held.path)} is lost: ${state}.`, {
+    ...about(held),
+    next: ["Stop working on the resource.", "Acquire again, and check what was done meanwhile."],
+  });
+}

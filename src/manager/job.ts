@@ -1,0 +1,144 @@
+/** A command on its way through the pipeline: the job it becomes, the cells it touches, the group it goes to the store with. */
+import type { Happening } from "../core/happening.js";
+import type { Found, Value, View } from "../core/view.js";
+import type { Entry, Range } from "../store/store.js";
+
+/** Something to plan and commit. The pipeline calls exactly one of `done` and `fail`, once. */
+export interface Command<Reply> {
+  /** The transition; called again whenever the store turned out to be different. `uncertain`: an earlier attempt may have been applied. */
+  plan(view: View, uncertain: boolean): Reply;
+  /**
+   * True when a reply that changes nothing must be proved by the store before it is given: a refusal or a denial. False for "still waiting",
+   * which a later hint corrects.
+   */
+  needsProof(reply: Reply): boolean;
+  done(reply: Reply, commit: Commit): void;
+  fail(error: unknown): void;
+}
+
+/** What came of a command. */
+export interface Commit {
+  /** The token of what was granted with token 0. */
+  readonly revision: number;
+  /** True when an earlier attempt ended without an answer. */
+  readonly uncertain: boolean;
+}
+
+/** A range as it was read for a job. */
+export interface ReadRange {
+  readonly range: Range;
+  readonly found: readonly Found[];
+  readonly revision: number;
+}
+
+export class Job {
+  readonly command: Command<unknown>;
+  /** Serial number of the store requests when the call began: what was learned later is an answer given in this call. */
+  since: number;
+  /** Local monotonic time after which conflicts are no longer fought out. */
+  readonly giveUpAt: number;
+
+  reads: Cell[] = [];
+  writes: Cell[] = [];
+  ranges: { readonly range: Range; readonly unchangedSince: number }[] = [];
+  announced: string[] = [];
+  happened: Happening[] = [];
+  notAfter = Infinity;
+  reply: unknown = undefined;
+
+  /** Ranges read for this job; gone after each attempt to commit. */
+  loaded: ReadRange[] = [];
+  /** After a conflict in a merged change, tried on its own. */
+  alone = false;
+  /** An earlier attempt may have been applied. */
+  uncertain = false;
+  failures = 0;
+  conflicts = 0;
+  loads = 0;
+  cancelled = false;
+
+  constructor(command: Command<unknown>, since: number, giveUpAt: number) {
+    this.command = command;
+    this.since = since;
+    this.giveUpAt = giveUpAt;
+  }
+
+  /** Forgets the last plan. */
+  clear(): void {
+    this.reads = [];
+    this.writes = [];
+    this.ranges = [];
+    this.announced = [];
+    this.happened = [];
+    this.notAfter = Infinity;
+    this.reply = undefined;
+  }
+}
+
+/**
+ * What the manager believes of one key of the store.
+ *
+ * A belief may be used to try, never to refuse: every change expects what it was planned from, so a stale or missing cell costs a retry and nothing else.
+ */
+export class Cell {
+  readonly key: string;
+  /** As last seen; `undefined`: absent, or nothing is known. */
+  value: Value | undefined = undefined;
+  /** 0: absent, or nothing is known. */
+  revision = 0;
+  /** Serial number of the store request that taught this; 0: a guess. */
+  learned = 0;
+
+  /** What the batch under way makes of it. Only valid while `batch` is that batch. */
+  batch = 0;
+  draft: Value | undefined = undefined;
+  written = false;
+  writer: Group | undefined = undefined;
+  reader: Group | "many" | undefined = undefined;
+  /** Marks of the plan, and of the change, that last listed the cell. */
+  readBy = 0;
+  writtenBy = 0;
+  expectedBy: Group | undefined = undefined;
+  putBy: Group | undefined = undefined;
+
+  constructor(key: string) {
+    this.key = key;
+  }
+
+  learn(entry: Entry | undefined, serial: number): void {
+    this.value = entry?.value;
+    this.revision = entry?.revision ?? 0;
+    this.learned = serial;
+  }
+
+  forget(): void {
+    this.value = undefined;
+    this.revision = 0;
+    this.learned = 0;
+  }
+}
+
+/** Jobs that share keys, and so become one change. */
+export class Group {
+  readonly jobs: Job[] = [];
+  readonly ranges: { readonly range: Range; readonly unchangedSince: number }[] = [];
+  /** The change that was sent. Kept for what follows from its outcome. */
+  notAfter = Infinity;
+  expected: Cell[] = [];
+  written: Cell[] = [];
+  keys = 0;
+  #mergedInto: Group | undefined;
+
+  root(): Group {
+    let group: Group = this;
+    while (group.#mergedInto !== undefined) group = group.#mergedInto;
+    return group;
+  }
+
+  absorb(other: Group): void {
+    for (const job of other.jobs) this.jobs.push(job);
+    for (const range of other.ranges) this.ranges.push(range);
+    this.keys += other.keys;
+    other.#mergedInto = this;
+  }
+}

@@ -1,0 +1,308 @@
+/**
+ * The pipeline: commands that arrive together are planned together and sent as one commit (group commit); while one commit is in flight the next
+ * batch gathers. What conflicts is planned again from what the store returned; what failed is tried again after a while.
+ */
+import type { Clock } from "../clock/clock.js";
+import type { Happening } from "../core/happening.js";
+import { LockError } from "../errors.js";
+import type { CommitReply, Outcome, Store } from "../store/store.js";
+import { Batch, changeOf } from "./batch.js";
+import { Cells } from "./cells.js";
+import { Failures, type RetryPolicy } from "./failures.js";
+import { type Cell, type Command, type Group, Job } from "./job.js";
+import { type Missing, Planner } from "./planner.js";
+import type { StoreClock } from "./store-clock.js";
+
+/** A commit carries at most this many jobs; the rest goes with the next. */
+const mostJobsPerBatch = 512;
+/** A change must not be applied later than this after it was planned, which bounds how long an unknown outcome stays unknown. */
+const patienceMs = 5_000;
+/** Conflicts are fought out this long when the caller has no timeout. */
+const conflictPatienceMs = 5_000;
+/** A store that answers without leaving the turn of the event loop must not starve timers and input. */
+const longestTurnMs = 8;
+/** Cells kept, times one to two: enough for the locks in use, some megabytes at most. */
+const cellCapacity = 20_000;
+/** A plan that keeps needing other ranges is broken. */
+const mostLoads = 1_000;
+
+export interface PipelineOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly storeClock: StoreClock;
+  readonly retry: RetryPolicy;
+  /** Between 0 and 1. */
+  readonly random: () => number;
+  readonly managerId: () => string;
+  /** What happened, after each commit that made it happen, before the callers hear of it. */
+  readonly onHappened: (
+    happened: readonly Happening[],
+    revision: number,
+    command: Command<unknown>,
+  ) => void;
+  /** After each commit, when the callers were answered. */
+  readonly onCommitted: () => void;
+}
+
+export class Pipeline {
+  readonly #options: PipelineOptions;
+  readonly #cells = new Cells(cellCapacity);
+  readonly #planner = new Planner(this.#cells);
+  readonly #failures: Failures;
+  #queue: Job[] = [];
+  #scheduled = false;
+  #committing = false;
+  #serial = 1;
+  #batches = 0;
+  #turnBegan: number;
+  #closed = false;
+  #idlers: (() => void)[] = [];
+
+  constructor(options: PipelineOptions) {
+    this.#options = options;
+    this.#turnBegan = options.clock.monotonic();
+    this.#failures = new Failures({ ...options, serial: () => this.#serial }, (job) => this.#enqueue(job));
+  }
+
+  /**
+   * Takes a command. Its `done` or `fail` is called once, later. `giveUpAt`: local monotonic time up to which conflicts are fought out.
+   */
+  submit<Reply>(command: Command<Reply>, giveUpAt?: number): Job {
+    const until = giveUpAt ?? this.#options.clock.monotonic() + conflictPatienceMs;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the reply goes back only to the command it came from
+    const job = new Job(command as Command<unknown>, this.#serial, until);
+    if (this.#closed) command.fail(closedError());
+    else this.#enqueue(job);
+    return job;
+  }
+
+  /** Forgets what is believed of these keys, because a hint said that they changed. */
+  forget(keys: Iterable<string>): void {
+    for (const key of keys) this.#cells.find(key)?.forget();
+  }
+
+  /** Resolves when nothing is queued or in flight. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#idlers.push(resolve);
+      this.#schedule();
+    });
+  }
+
+  /** Work that nobody awaits. It deals with its own failures; one that gets here is a bug. */
+  background(work: Promise<unknown>): void {
+    this.#failures.background(work);
+  }
+
+  /** Fails what has not been sent; what is in flight is still answered. */
+  close(): void {
+    this.#closed = true;
+    const queue = this.#queue;
+    this.#queue = [];
+    for (const job of queue) job.command.fail(closedError());
+    this.#failures.close();
+  }
+
+  #enqueue(job: Job): void {
+    if (this.#closed) {
+      job.command.fail(closedError());
+      return;
+    }
+    this.#queue.push(job);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#committing) return;
+    this.#scheduled = true;
+    const { clock } = this.#options;
+    if (clock.monotonic() - this.#turnBegan < longestTurnMs) {
+      queueMicrotask(() => this.#flush());
+    } else {
+      clock.nextTurn(() => {
+        this.#turnBegan = clock.monotonic();
+        this.#flush();
+      });
+    }
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    if (this.#committing) return;
+    if (this.#queue.length === 0) {
+      for (const resolve of this.#idlers.splice(0)) resolve();
+      return;
+    }
+    const groups = this.#plan();
+    if (groups.length === 0) {
+      if (this.#queue.length + this.#idlers.length > 0) this.#schedule();
+      return;
+    }
+    this.#committing = true;
+    this.#send(groups).then(
+      () => this.#next(),
+      (error: unknown) => {
+        // Only a broken promise of our own comes here: better one loud failure than callers that wait for ever.
+        for (const job of groups.flatMap((group) => group.jobs)) job.command.fail(error);
+        this.#next();
+      },
+    );
+  }
+
+  #next(): void {
+    this.#committing = false;
+    this.#cells.trim();
+    if (this.#queue.length + this.#idlers.length > 0) this.#schedule();
+  }
+
+  /** Plans as many jobs as fit, and leaves the others in the queue. */
+  #plan(): Group[] {
+    const { store, storeClock, managerId } = this.#options;
+    const batch = new Batch(++this.#batches, store.traits.maxKeysPerChange);
+    this.#planner.begin(batch.id, storeClock.earliest(), storeClock.latest(), managerId());
+    const jobs = this.#queue;
+    const deferred: Job[] = [];
+    this.#queue = deferred;
+    for (const [index, job] of jobs.entries()) {
+      if (index >= mostJobsPerBatch) deferred.push(job);
+      else this.#planOne(job, batch, deferred);
+    }
+    return batch.groups();
+  }
+
+  #planOne(job: Job, batch: Batch, deferred: Job[]): void {
+    if (job.cancelled) {
+      job.command.fail(new LockError("aborted", "The call was cancelled before anything was changed."));
+      return;
+    }
+    let missing: Missing;
+    try {
+      missing = this.#planner.plan(job);
+    } catch (error) {
+      this.#planner.undo();
+      job.command.fail(error);
+      return;
+    }
+    // Once something had to be read, the rest is read as well instead of guessed.
+    if (missing.length > 0 || (job.loads > 0 && job.reads.some((cell) => isGuess(cell)))) {
+      this.#planner.undo();
+      this.#failures.background(this.#load(job, missing));
+    } else if (job.writes.length === 0 && this.#isAnswered(job)) {
+      this.#finish(job, 0, false);
+    } else if (!batch.place(job)) {
+      this.#planner.undo();
+      deferred.push(job);
+    }
+  }
+
+  /** True when a plan that changes nothing needs no word from the store, or has it: everything was learned during this call. */
+  #isAnswered(job: Job): boolean {
+    if (job.reads.some((cell) => cell.written)) return false;
+    return !job.command.needsProof(job.reply) || job.reads.every((cell) => cell.learned > job.since);
+  }
+
+  /** Reads the ranges a plan lacked, and anew all it read before: one snapshot. */
+  async #load(job: Job, missing: Missing): Promise<void> {
+    const { store, clock, storeClock } = this.#options;
+    if (++job.loads > mostLoads) {
+      job.command.fail(new Error("A plan needs ever more ranges."));
+      return;
+    }
+    const cells = job.reads;
+    const ranges = [...job.loaded.map(({ range }) => range), ...missing];
+    const sentAt = clock.monotonic();
+    const serial = ++this.#serial;
+    try {
+      const reply = await store.read({ keys: cells.map((cell) => cell.key), ranges });
+      storeClock.learn(reply.storeTime, sentAt);
+      for (const [index, cell] of cells.entries()) cell.learn(reply.entries[index], serial);
+      job.loaded = ranges.map((range, index) => ({
+        range,
+        found: reply.ranges[index] ?? [],
+        revision: reply.revision,
+      }));
+      this.#enqueue(job);
+    } catch (error) {
+      this.#failures.failed(job, error, 0);
+    }
+  }
+
+  async #send(groups: readonly Group[]): Promise<void> {
+    const { store, clock, storeClock } = this.#options;
+    const serial = ++this.#serial;
+    const changes = groups.map((group) => changeOf(group, this.#planner.latest + patienceMs));
+    const sentAt = clock.monotonic();
+    let reply: CommitReply;
+    try {
+      reply = await store.commit(changes);
+    } catch (error) {
+      for (const group of groups) this.#lose(group, error);
+      return;
+    }
+    storeClock.learn(reply.storeTime, sentAt);
+    for (const [index, group] of groups.entries()) {
+      const outcome = reply.outcomes[index];
+      if (outcome === undefined) this.#lose(group, new Error("The store answered with too few outcomes."));
+      else this.#settle(group, outcome, serial);
+    }
+    this.#options.onCommitted();
+  }
+
+  #settle(group: Group, outcome: Outcome, serial: number): void {
+    if (!outcome.applied) {
+      this.#retry(group, outcome, serial);
+      return;
+    }
+    for (const cell of group.expected) cell.learned = serial;
+    for (const cell of group.written) {
+      // Entries that are only ever written, such as those below an agent, are not worth remembering.
+      if (cell.expectedBy !== group) {
+        this.#cells.drop(cell);
+        continue;
+      }
+      cell.value = cell.draft;
+      cell.revision = cell.draft === undefined ? 0 : outcome.revision;
+      cell.learned = serial;
+    }
+    for (const job of group.jobs) this.#tell(job, outcome.revision);
+    for (const job of group.jobs) this.#finish(job, outcome.revision, true);
+  }
+
+  #tell(job: Job, revision: number): void {
+    if (job.happened.length > 0) this.#options.onHappened(job.happened, revision, job.command);
+  }
+
+  #finish(job: Job, revision: number, told: boolean): void {
+    if (!told) this.#tell(job, revision);
+    job.command.done(job.reply, { revision, uncertain: job.uncertain });
+  }
+
+  #retry(group: Group, outcome: Outcome & { applied: false }, serial: number): void {
+    for (const [index, cell] of group.expected.entries()) cell.learn(outcome.found[index], serial);
+    for (const job of group.jobs) {
+      job.alone = group.jobs.length > 1;
+      job.loaded = [];
+      this.#failures.conflicted(job);
+    }
+  }
+
+  /** The store failed: nothing is believed of what the group wrote, and its jobs are tried again when that is surely harmless. */
+  #lose(group: Group, error: unknown): void {
+    for (const cell of [...group.expected, ...group.written]) cell.forget();
+    for (const job of group.jobs) {
+      job.alone = group.jobs.length > 1;
+      job.loaded = [];
+      this.#failures.failed(job, error, group.notAfter);
+    }
+  }
+}
+
+function isGuess(cell: Cell): boolean {
+  return cell.learned === 0 && !cell.written;
+}
+
+export function closedError(): LockError {
+  return new LockError("closed", "The lock manager is closed.", {
+    next: ["Create another lock manager."],
+  });
+}

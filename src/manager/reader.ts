@@ -1,0 +1,54 @@
+/** Reading the store for callers: tried again when it fails, and every failure an error they know. */
+import { type Clock, sleep } from "../clock/clock.js";
+import { LockError } from "../errors.js";
+import { type Query, type ReadReply, type Store, StoreError } from "../store/store.js";
+import { type RetryPolicy, retryDelay } from "./failures.js";
+import type { StoreClock } from "./store-clock.js";
+
+export interface ReaderOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly storeClock: StoreClock;
+  readonly retry: RetryPolicy;
+  readonly random: () => number;
+}
+
+export type Read = (query: Query, signal?: AbortSignal) => Promise<ReadReply>;
+
+/** @returns a `read` that throws LockErrors only: `aborted`, `store_unavailable`. */
+export function createReader({ store, clock, storeClock, retry, random }: ReaderOptions): Read {
+  return async (query, signal) => {
+    for (let failures = 1; ; failures++) {
+      throwIfAborted(signal);
+      const sentAt = clock.monotonic();
+      try {
+        const reply = await store.read(query, signal === undefined ? {} : { signal });
+        storeClock.learn(reply.storeTime, sentAt);
+        return reply;
+      } catch (cause) {
+        throwIfAborted(signal);
+        const retryable = !(cause instanceof StoreError) || cause.retryable;
+        if (!retryable || failures > retry.maxRetries) throw unreadable(failures, cause);
+      }
+      await sleep(clock, retryDelay(retry, failures, random), signal === undefined ? {} : { signal }).catch(
+        () => throwIfAborted(signal),
+      );
+    }
+  };
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  throw new LockError("aborted", "The call was aborted by its caller.", {}, { cause: signal.reason });
+}
+
+function unreadable(failures: number, cause: unknown): LockError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const tries = failures === 1 ? "1 try" : `${failures} tries`;
+  return new LockError(
+    "store_unavailable",
+    `The store could not be read after ${tries}: ${why}`,
+    { next: ["Try again later."] },
+    { cause },
+  );
+}

@@ -1,0 +1,22 @@
+/** What the waiting room knows of an acquire that waits. */
+import type { Request } from "../core/claim.js";
+import type { Granted } from "../core/holding.js";
+import type { LockError } from "../errors.js";
+
+export interface WaitingCall {
+  readonly request: Request;
+  /** Its number in the queue of each claim. */
+  readonly places: readonly number[];
+  /** Since when the caller waits, in milliseconds. */
+  readonly waitedMs: number;
+  /** Looks whether its turn has come. */
+  look(): void;
+  /** Refuses itself when it closed a deadlock. */
+  lookForDeadlock(): void;
+  /** Queues anew: its manager's id was given up. */
+  requeue(): void;
+  /** Somebody's release granted it. */
+  serve(granted: readonly Granted[], revision: number): void;
+  /** Leaves the queue and is refused; without an error, because its time is up. */
+  stop(error: LockError | undefined): void;
+}
