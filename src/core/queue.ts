@@ -35,7 +35,10 @@ export function join(view: View, request: Request, claim: Claim, until: number |
     reason: request.reason,
     metadata: request.metadata,
   };
-  view.put(waitKey(path, n), waiter);
+  const at = waitKey(path, n);
+  // Looked at, so that the manager keeps in mind what it is about to put: its own waiters are served without reading.
+  view.get(at);
+  view.put(at, waiter);
   view.put(key, {
     holders: settled(record?.holders ?? [], view.revision(key)),
     queue: {

@@ -230,7 +230,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     if (!this.#entangled) return;
     const search: Command<readonly Edge[] | undefined> = {
       plan: (view) => (this.#waiting ? findCycle(view, this.request, this.places) : undefined),
-      needsProof: (cycle) => cycle !== undefined,
+      needsProof: () => true,
       done: (cycle) => {
         if (cycle !== undefined && this.#waiting) this.stop(deadlocked(this.request, cycle));
       },
