@@ -4,16 +4,18 @@ import { type Cell, Group, type Job } from "./job.js";
 
 /** More commands than this are not merged: a conflict would make all of them try again. */
 const mostJobsPerGroup = 32;
+/** A cell read by several groups. */
+const many = -1;
 
 export class Batch {
-  /** Distinguishes the cells' drafts of this batch from older ones. */
-  readonly id: number;
+  readonly #firstNumber: number;
   readonly #maxKeys: number;
   readonly #groups: Group[] = [];
   readonly #rangeGroups: Group[] = [];
 
-  constructor(id: number, maxKeys: number) {
-    this.id = id;
+  /** `firstNumber`: of its groups; one batch has at most as many groups as jobs. */
+  constructor(firstNumber: number, maxKeys: number) {
+    this.#firstNumber = firstNumber;
     this.#maxKeys = maxKeys;
   }
 
@@ -37,7 +39,7 @@ export class Batch {
     }
     if (this.#crossesRange(job, met)) return false;
 
-    const group = first ?? new Group();
+    const group = first ?? new Group(this.#firstNumber + this.#groups.length);
     if (first === undefined) this.#groups.push(group);
     for (const other of others) group.absorb(other);
     group.jobs.push(job);
@@ -51,17 +53,18 @@ export class Batch {
   /** The groups whose keys the job meets; `undefined` when those are too many to tell. */
   #met(job: Job): Group[] | undefined {
     const met: Group[] = [];
-    const meet = (group: Group | undefined): void => {
-      const root = group?.root();
-      if (root !== undefined && !met.includes(root)) met.push(root);
-    };
-    for (const cell of job.reads) meet(cell.writer);
+    for (const cell of job.reads) if (cell.writer !== 0) this.#meet(cell.writer, met);
     for (const cell of job.writes) {
-      meet(cell.writer);
-      if (cell.reader === "many") return undefined;
-      meet(cell.reader);
+      if (cell.reader === many) return undefined;
+      if (cell.writer !== 0) this.#meet(cell.writer, met);
+      if (cell.reader !== 0) this.#meet(cell.reader, met);
     }
     return met;
+  }
+
+  #meet(number: number, met: Group[]): void {
+    const root = this.#groups[number - this.#firstNumber]?.root();
+    if (root !== undefined && !met.includes(root)) met.push(root);
   }
 
   /** Changes of one commit must be independent: none expects by range what another writes. */
@@ -81,13 +84,10 @@ export class Batch {
 
   #mark(job: Job, group: Group): void {
     for (const cell of job.reads) {
-      cell.reader = cell.reader === undefined || cell.reader === group ? group : this.#both(cell.reader, group);
+      const known = cell.reader > 0 ? this.#groups[cell.reader - this.#firstNumber]?.root() : group;
+      cell.reader = cell.reader !== many && known === group ? group.number : many;
     }
-    for (const cell of job.writes) cell.writer = group;
-  }
-
-  #both(reader: Group | "many", group: Group): Group | "many" {
-    return reader !== "many" && reader.root() === group ? group : "many";
+    for (const cell of job.writes) cell.writer = group.number;
   }
 
   /** The groups to send, in the order of their first jobs. */
@@ -106,8 +106,8 @@ export function changeOf(group: Group, patience: number): Change {
 
   for (const job of group.jobs) {
     for (const cell of job.reads) {
-      if (cell.expectedBy === group) continue;
-      cell.expectedBy = group;
+      if (cell.expectedBy === group.number) continue;
+      cell.expectedBy = group.number;
       group.expected.push(cell);
       expect.push({ key: cell.key, revision: cell.revision });
     }
@@ -116,12 +116,12 @@ export function changeOf(group: Group, patience: number): Change {
   }
   for (const job of group.jobs) {
     for (const cell of job.writes) {
-      if (cell.putBy === group) continue;
-      cell.putBy = group;
+      if (cell.putBy === group.number) continue;
+      cell.putBy = group.number;
       group.written.push(cell);
       if (cell.draft !== undefined) put.push({ key: cell.key, value: cell.draft });
       // Expected to be absent: there is nothing to remove.
-      else if (!(cell.expectedBy === group && cell.revision === 0)) remove.push(cell.key);
+      else if (!(cell.expectedBy === group.number && cell.revision === 0)) remove.push(cell.key);
     }
   }
   for (const range of group.ranges) expect.push(range);

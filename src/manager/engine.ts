@@ -287,7 +287,7 @@ export class Engine implements LockManager {
   }
 
   #letGo(held: HeldLock): Promise<boolean> {
-    if (held.ended !== undefined) return Promise.resolve(false);
+    if (held.end !== undefined) return Promise.resolve(false);
     if (--held.handles > 0) return Promise.resolve(true);
     // A release wins over an extension that is under way.
     held.autoExtend = false;
@@ -549,7 +549,7 @@ export class Engine implements LockManager {
     pipeline.close();
     this.#liveness.close();
     this.#room.close();
-    for (const held of [...this.#held.all()]) this.#held.abandon(held, closedError());
+    for (const held of [...this.#held.all()]) this.#held.abandon(held);
     deadlines.close();
     expiries.close();
     await this.#subscription?.close();

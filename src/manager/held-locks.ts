@@ -5,7 +5,6 @@
 import type { Granted } from "../core/holding.js";
 import type { Holder } from "../core/records.js";
 import { asLock, type Found } from "../core/view.js";
-import { formatDuration } from "../duration.js";
 import { LockError } from "../errors.js";
 import { tokenOf } from "./lock-of.js";
 import { quote } from "./refusals.js";
@@ -13,7 +12,10 @@ import type { Services } from "./services.js";
 import type { Bucket, Timed } from "./timer-wheel.js";
 
 /** How a holder lost its lock. */
-export type Loss = "expired" | "revoked" | "gone";
+type Loss = "expired" | "revoked" | "gone";
+
+/** How a held lock ended: lost, given back, or no longer watched because the manager closed. */
+type End = Loss | "released" | "closed";
 
 /** An automatic extension that failed is tried again this much later, as long as the lock is in force. */
 const extensionRetryMs = 250;
@@ -26,8 +28,8 @@ export class HeldLock implements Timed {
   handles = 0;
   autoExtend = false;
   extending = false;
-  /** Why it is no longer held. Once set, it stays. */
-  ended: LockError | undefined = undefined;
+  /** Once set, it stays. */
+  end: End | undefined = undefined;
   /** Made when the holder first looks at the signal: most never do. */
   controller: AbortController | undefined = undefined;
   /** Another lock held on the same path. */
@@ -46,6 +48,11 @@ export class HeldLock implements Timed {
   /** Somebody may act on its being lost. */
   get isWatched(): boolean {
     return this.controller !== undefined || this.autoExtend;
+  }
+
+  /** Why it is no longer held. */
+  get ended(): LockError | undefined {
+    return this.end === undefined ? undefined : endedError(this, this.end);
   }
 
   onDue(): void {
@@ -121,14 +128,14 @@ export class HeldLocks {
   released(path: string, lockId: string): void {
     const held = this.find(path, lockId);
     if (held === undefined) return;
-    this.#end(held, new LockError("lost", `The lock on ${quote(path)} was released.`, about(held)));
+    this.#end(held, "released");
   }
 
   /** Tells the holder that the lock is lost; once, and for good. */
   lost(held: HeldLock, how: Loss): void {
-    if (held.ended !== undefined) return;
+    if (held.end !== undefined) return;
     const told = held.isWatched;
-    this.#end(held, lostError(held, how, this.#services().storeClock.latest()));
+    this.#end(held, how);
     if (!told) return;
     const { events, storeClock } = this.#services();
     const { agentId, mode, scope, lockId } = held.holder;
@@ -148,7 +155,7 @@ export class HeldLocks {
 
   /** Compares a held lock with its entry as just read. */
   compare(held: HeldLock, entry: Found | undefined): void {
-    if (held.ended !== undefined) return;
+    if (held.end !== undefined) return;
     const holder =
       entry === undefined
         ? undefined
@@ -158,15 +165,15 @@ export class HeldLocks {
   }
 
   /** The manager stops watching over the lock, which stays in the store. */
-  abandon(held: HeldLock, why: LockError): void {
-    this.#end(held, why);
+  abandon(held: HeldLock): void {
+    this.#end(held, "closed");
   }
 
-  #end(held: HeldLock, why: LockError): void {
-    held.ended = why;
+  #end(held: HeldLock, end: End): void {
+    held.end = end;
     this.#services().expiries.remove(held);
     this.#remove(held);
-    held.controller?.abort(why);
+    held.controller?.abort(held.ended);
   }
 
   #remove(held: HeldLock): void {
@@ -215,7 +222,7 @@ export class HeldLocks {
   }
 
   #schedule(held: HeldLock, retryMs?: number): void {
-    if (held.ended !== undefined) return;
+    if (held.end !== undefined) return;
     const { clock, storeClock, expiries } = this.#services();
     const now = clock.monotonic();
     const expiry = now + Math.max(storeClock.untilPerhaps(held.holder.expiresAt), 0);
@@ -226,28 +233,35 @@ export class HeldLocks {
   signalOf(held: HeldLock): AbortSignal {
     if (held.controller === undefined) {
       held.controller = new AbortController();
-      if (held.ended !== undefined) held.controller.abort(held.ended);
+      if (held.end !== undefined) held.controller.abort(held.ended);
     }
     // A process that slept looks before it believes: the timer may be about to fire only now.
-    else if (held.ended === undefined && this.#services().storeClock.untilPerhaps(held.holder.expiresAt) <= 0) {
+    else if (held.end === undefined && this.#services().storeClock.untilPerhaps(held.holder.expiresAt) <= 0) {
       this.onDue(held);
     }
     return held.controller.signal;
   }
 }
 
-function about(held: HeldLock): { resourcePath: string; agentId: string; lockId: string } {
-  return { resourcePath: held.path, agentId: held.holder.agentId, lockId: held.holder.lockId };
+function endedError(held: HeldLock, end: End): LockError {
+  const { agentId, lockId } = held.holder;
+  const facts = { resourcePath: held.path, agentId, lockId };
+  const path = quote(held.path);
+  switch (end) {
+    case "released":
+      return new LockError("lost", `The lock on ${path} was released.`, facts);
+    case "closed":
+      return new LockError("closed", `The lock manager that watched over the lock on ${path} was closed.`, facts);
+    default:
+      return new LockError("lost", `The lock on ${path} is lost: ${losses[end]}.`, {
+        ...facts,
+        next: ["Stop working on the resource.", "Acquire again, and check what was done meanwhile."],
+      });
+  }
 }
 
-function lostError(held: HeldLock, how: Loss, now: number): LockError {
-  const state = {
-    expired: `it expired ${formatDuration(Math.max(now - held.holder.expiresAt, 0))} ago`,
-    revoked: "an operator released it",
-    gone: "it is no longer in force",
-  }[how];
-  return new LockError("lost", `The lock on ${quote(held.path)} is lost: ${state}.`, {
-    ...about(held),
-    next: ["Stop working on the resource.", "Acquire again, and check what was done meanwhile."],
-  });
-}
+const losses: Readonly<Record<Loss, string>> = {
+  expired: "it expired without having been extended",
+  revoked: "an operator released it",
+  gone: "it is no longer in force",
+};

@@ -93,13 +93,14 @@ export class Cell {
   batch = 0;
   draft: Value | undefined = undefined;
   written = false;
-  writer: Group | undefined = undefined;
-  reader: Group | "many" | undefined = undefined;
-  /** Marks of the plan, and of the change, that last listed the cell. */
+  /** Numbers of the groups that write and read it; 0: none. Numbers, because a cell must not keep old groups in memory. */
+  writer = 0;
+  reader = 0;
+  /** Numbers of the plan, and of the group, that last listed the cell. */
   readBy = 0;
   writtenBy = 0;
-  expectedBy: Group | undefined = undefined;
-  putBy: Group | undefined = undefined;
+  expectedBy = 0;
+  putBy = 0;
 
   constructor(key: string) {
     this.key = key;
@@ -120,6 +121,8 @@ export class Cell {
 
 /** Jobs that share keys, and so become one change. */
 export class Group {
+  /** Never used twice. */
+  readonly number: number;
   readonly jobs: Job[] = [];
   readonly ranges: { readonly range: Range; readonly unchangedSince: number }[] = [];
   /** The change that was sent. Kept for what follows from its outcome. */
@@ -128,6 +131,10 @@ export class Group {
   written: Cell[] = [];
   keys = 0;
   #mergedInto: Group | undefined;
+
+  constructor(number: number) {
+    this.number = number;
+  }
 
   root(): Group {
     let group: Group = this;

@@ -158,8 +158,9 @@ export class Pipeline {
   /** Plans as many jobs as fit, and leaves the others in the queue. */
   #plan(): Group[] {
     const { store, storeClock, managerId } = this.#options;
-    const batch = new Batch(++this.#batches, store.traits.maxKeysPerChange);
-    this.#planner.begin(batch.id, storeClock.earliest(), storeClock.latest(), managerId());
+    this.#batches++;
+    const batch = new Batch(this.#batches * mostJobsPerBatch, store.traits.maxKeysPerChange);
+    this.#planner.begin(this.#batches, storeClock.earliest(), storeClock.latest(), managerId());
     const jobs = this.#queue;
     const deferred: Job[] = [];
     this.#queue = deferred;
@@ -256,7 +257,7 @@ export class Pipeline {
     for (const cell of group.expected) cell.learned = serial;
     for (const cell of group.written) {
       // Entries that are only ever written, such as those below an agent, are not worth remembering.
-      if (cell.expectedBy !== group) {
+      if (cell.expectedBy !== group.number) {
         this.#cells.drop(cell);
         continue;
       }

@@ -147,8 +147,8 @@ export class Planner implements View {
       cell.batch = this.#batch;
       cell.draft = cell.value;
       cell.written = false;
-      cell.writer = undefined;
-      cell.reader = undefined;
+      cell.writer = 0;
+      cell.reader = 0;
     }
     return cell;
   }
