@@ -1,11 +1,11 @@
 /** Asking for a lock: granted, queued, or refused. */
-import { type Blocker, visitBlockers, visitHolders } from "./blockers.js";
+import { type Blocker, visitBlockers, visitEarlier, visitHolders } from "./blockers.js";
 import type { Claim, Request } from "./claim.js";
 import { findMismatch, grant, type Limits, notYetHeld, overLimit, type Refusal } from "./grant.js";
 import type { Granted } from "./holding.js";
 import { agentKey, agentWaitKey, lockKey } from "./keys.js";
 import { join } from "./queue.js";
-import { agentAt, agentWaitAt, lockAt, type View } from "./view.js";
+import { agentWaitAt, type View } from "./view.js";
 
 export type AcquireReply =
   | { readonly kind: "granted"; readonly granted: readonly Granted[] }
@@ -41,7 +41,7 @@ export function acquire(
   const mismatch = findMismatch(view, request);
   if (mismatch !== undefined) return mismatch;
   const fresh = notYetHeld(view, request);
-  const freeAt = blockedUntil(view, request, fresh, wait !== undefined);
+  const freeAt = blockedUntil(view, request, fresh);
   if (freeAt === undefined) {
     return overLimit(view, request, fresh, limits.maxLocksPerAgent) ?? grant(view, request);
   }
@@ -49,14 +49,13 @@ export function acquire(
 }
 
 /**
- * When the first lock in the way expires, `Infinity` when only waiters are in the way, `undefined` when nothing is. A claim that can wait need not
- * know behind whom: a lock in the way is enough, and saves reading the queue.
+ * When the first lock in the way expires, `Infinity` when only waiters are in the way, `undefined` when nothing is. A lock in the way is
+ * enough to know, and saves reading the queue.
  */
 function blockedUntil(
   view: View,
   request: Request,
   claims: readonly Claim[],
-  canWait: boolean,
 ): number | undefined {
   let until: number | undefined;
   for (const claim of claims) {
@@ -65,10 +64,9 @@ function blockedUntil(
       return false;
     });
   }
-  if (until !== undefined && canWait) return until;
-  if (claims.some((claim) => visitBlockers(view, request, claim, undefined, () => true)))
-    return until ?? Infinity;
-  return undefined;
+  if (until !== undefined) return until;
+  const waited = claims.some((claim) => visitEarlier(view, request, claim, undefined, () => true));
+  return waited ? Infinity : undefined;
 }
 
 function held(view: View, request: Request, claims: readonly Claim[]): Refusal {
@@ -76,7 +74,7 @@ function held(view: View, request: Request, claims: readonly Claim[]): Refusal {
   let queueLength = 0;
   for (const claim of claims) {
     visitBlockers(view, request, claim, undefined, (blocker) => blockers.push(blocker) >= shownBlockers);
-    queueLength += lockAt(view, lockKey(claim.resource.path))?.queue?.waiting ?? 0;
+    queueLength += view.lock(claim.resource.path)?.queue?.waiting ?? 0;
   }
   return { kind: "held", blockers: blockers.slice(0, shownBlockers), queueLength };
 }
@@ -93,11 +91,11 @@ function enqueue(
   view.forgetRanges();
   const { maxWaitersPerAgent, maxWaitersPerResource } = limits;
   for (const { resource } of request.claims) {
-    if ((lockAt(view, lockKey(resource.path))?.queue?.waiting ?? 0) >= maxWaitersPerResource) {
+    if ((view.lock(resource.path)?.queue?.waiting ?? 0) >= maxWaitersPerResource) {
       return { kind: "too many waiters", of: "resource", path: resource.path, limit: maxWaitersPerResource };
     }
   }
-  const agent = agentAt(view, agentKey(request.agentId));
+  const agent = view.agent(request.agentId);
   if (agent.waits + request.claims.length > maxWaitersPerAgent) {
     const path = request.claims[0]?.resource.path ?? "/";
     return { kind: "too many waiters", of: "agent", path, limit: maxWaitersPerAgent };

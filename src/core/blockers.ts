@@ -21,7 +21,7 @@ import {
 } from "./keys.js";
 import type { Holder, LockRecord, WaitRecord } from "./records.js";
 import { isAtOrBelow } from "./resource-path.js";
-import { agentAt, asAgentWait, asLock, asWaiter, type Found, lockAt, managerAt, type View } from "./view.js";
+import { asAgentWait, asLock, asWaiter, type Found, managerAt, type View } from "./view.js";
 
 export interface HolderInTheWay {
   readonly standing: "holder";
@@ -64,15 +64,23 @@ export function visitBlockers(
   place: Place | undefined,
   visit: Visit,
 ): boolean {
-  return (
-    visitHolders(view, request, claim, visit) ||
-    visitWaiters(
-      view,
-      request,
-      claim,
-      place,
-      (blocker) => !isBlockedBy(view, request, blocker) && visit(blocker),
-    )
+  return visitHolders(view, request, claim, visit) || visitEarlier(view, request, claim, place, visit);
+}
+
+/** Visits the earlier waiters alive that conflict with the claim and that its agent has to queue behind. */
+export function visitEarlier(
+  view: View,
+  request: Request,
+  claim: Claim,
+  place: Place | undefined,
+  visit: Visit<WaiterInTheWay>,
+): boolean {
+  return visitWaiters(
+    view,
+    request,
+    claim,
+    place,
+    (blocker) => !isBlockedBy(view, request, blocker) && visit(blocker),
   );
 }
 
@@ -84,10 +92,10 @@ export function visitHolders(
   visit: Visit<HolderInTheWay>,
 ): boolean {
   const { path, ancestors } = claim.resource;
-  const own = lockAt(view, lockKey(path));
+  const own = view.lock(path);
   if (own !== undefined && visitRecord(view, request, path, path, own, visit)) return true;
   for (const ancestor of ancestors) {
-    const above = lockAt(view, lockKey(ancestor));
+    const above = view.lock(ancestor);
     if (above !== undefined && visitRecord(view, request, path, ancestor, above, visit)) return true;
   }
   if (request.scope === "resource") return false;
@@ -132,13 +140,13 @@ function visitWaiters(
   visit: Visit<WaiterInTheWay>,
 ): boolean {
   const { path, ancestors } = claim.resource;
-  const own = lockAt(view, lockKey(path))?.queue;
+  const own = view.lock(path)?.queue;
   // At the head of its own queue nobody is earlier there.
   if (own !== undefined && !(place !== undefined && place.n <= own.head)) {
     if (visitQueue(view, request, path, queueOf(path), place?.ticket, visit)) return true;
   }
   for (const ancestor of ancestors) {
-    const trees = lockAt(view, lockKey(ancestor))?.queue?.trees ?? 0;
+    const trees = view.lock(ancestor)?.queue?.trees ?? 0;
     if (trees > 0 && visitQueue(view, request, path, queueOf(ancestor), place?.ticket, visit)) return true;
   }
   if (request.scope === "resource") return false;
@@ -194,11 +202,11 @@ export function isAlive(view: View, waiter: WaitRecord): boolean {
  */
 function isBlockedBy(view: View, request: Request, blocker: WaiterInTheWay): boolean {
   const agent = agentKey(request.agentId);
-  if (agentAt(view, agent).locks === 0) return false;
+  if (view.agent(request.agentId).locks === 0) return false;
   const paths = pathsOf(view, blocker);
   for (const found of view.range(agentLocks(agent))) {
     const held = pathOfAgentLockKey(agent, found.key);
-    const mine = lockAt(view, lockKey(held))?.holders.find((holder) => holder.agentId === request.agentId);
+    const mine = view.lock(held)?.holders.find((holder) => holder.agentId === request.agentId);
     if (mine === undefined || hasExpired(view, mine)) continue;
     if (paths.some((path) => conflict(blocker.waiter, path, mine, held))) return true;
   }

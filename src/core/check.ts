@@ -23,7 +23,7 @@ export function check(view: View, resources: readonly ResourcePath[], agentId: s
     const { path } = resource;
     const holder = ownHolder(view, path, agentId);
     if (holder !== undefined) {
-      mine.push({ path, holder, revision: view.revision(lockKey(path)) });
+      mine.push({ path, holder, revision: view.lockRevision(path) });
       continue;
     }
     const claim: Claim = { resource, lockId: "", ttlMs: 0 };

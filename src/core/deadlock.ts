@@ -11,7 +11,7 @@ import { agentKey, agentWaits } from "./keys.js";
 import { ticketIn } from "./promote.js";
 import type { WaitRecord } from "./records.js";
 import { storedPath } from "./resource-path.js";
-import { agentAt, asAgentWait, asWaiter, type View } from "./view.js";
+import { asAgentWait, asWaiter, type View } from "./view.js";
 
 /** An agent waits for a path, behind another. */
 export interface Edge {
@@ -38,7 +38,7 @@ export function findCycle(
   request: Request,
   places: readonly number[],
 ): readonly Edge[] | undefined {
-  const agent = agentAt(view, agentKey(request.agentId));
+  const agent = view.agent(request.agentId);
   // Nobody can wait for an agent that holds nothing and stands in no other queue.
   if (agent.locks === 0 && agent.waits <= request.claims.length) return undefined;
   const mine = ticketIn(view, request, places);
@@ -62,7 +62,7 @@ export function findCycle(
 /** Everything an agent has waited for since before that ticket, one step per blocker. */
 function waitsOf(view: View, agentId: string, before: Ticket, from: Step): Step[] {
   const agent = agentKey(agentId);
-  if (agentAt(view, agent).waits === 0) return [];
+  if (view.agent(agentId).waits === 0) return [];
   const steps: Step[] = [];
   for (const entry of view.range(agentWaits(agent))) {
     const { path, n } = asAgentWait(entry);

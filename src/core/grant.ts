@@ -5,7 +5,7 @@ import { aboutHolder } from "./happening.js";
 import { drop, type Granted, hold, ownHolder, prolong } from "./holding.js";
 import { agentKey, agentLocks, lockKey, pathOfAgentLockKey } from "./keys.js";
 import type { Holder } from "./records.js";
-import { agentAt, lockAt, type View } from "./view.js";
+import { type View } from "./view.js";
 
 export interface Limits {
   readonly maxLocksPerAgent: number;
@@ -62,12 +62,12 @@ export function grant(view: View, request: Request): { kind: "granted"; granted:
 export function recovered(view: View, path: string, mine: Holder): Granted {
   const holder = numbered(view, path, mine);
   // A lock put by this very change was told of by the plan that put it.
-  if (view.revision(lockKey(path)) !== 0) view.tell(aboutHolder("acquired", path, holder, 0));
+  if (view.lockRevision(path) !== 0) view.tell(aboutHolder("acquired", path, holder, 0));
   return { path, holder };
 }
 
 export function numbered(view: View, path: string, holder: Holder): Holder {
-  return holder.token === 0 ? { ...holder, token: view.revision(lockKey(path)) } : holder;
+  return holder.token === 0 ? { ...holder, token: view.lockRevision(path) } : holder;
 }
 
 /**
@@ -83,22 +83,22 @@ export function overLimit(
   const agent = agentKey(agentId);
   const more = fresh.length;
   if (more === 0) return undefined;
-  if (agentAt(view, agent).locks + more <= limit) return undefined;
+  if (view.agent(agentId).locks + more <= limit) return undefined;
   const locks: Granted[] = [];
   for (const found of view.range(agentLocks(agent))) {
     const path = pathOfAgentLockKey(agent, found.key);
-    const holder = lockAt(view, lockKey(path))?.holders.find((one) => one.agentId === agentId);
+    const holder = view.lock(path)?.holders.find((one) => one.agentId === agentId);
     if (holder === undefined) continue;
     if (hasExpired(view, holder)) dropOne(view, path, holder);
     else locks.push({ path, holder });
   }
-  if (agentAt(view, agent).locks + more <= limit) return undefined;
+  if (view.agent(agentId).locks + more <= limit) return undefined;
   locks.sort((a, b) => a.holder.acquiredAt - b.holder.acquiredAt);
   return { kind: "too many locks", limit, oldest: locks.slice(0, shownLocks) };
 }
 
 function dropOne(view: View, path: string, holder: Holder): void {
-  const revision = view.revision(lockKey(path));
+  const revision = view.lockRevision(path);
   // A path with a queue must be handed on, which its own expiry does; here only the count matters.
   drop(view, path, holder);
   view.announce(path);

@@ -5,7 +5,7 @@ import type { Claim, Request } from "./claim.js";
 import { aboutHolder } from "./happening.js";
 import { agentKey, agentLockKey, lockKey } from "./keys.js";
 import type { Holder, LockRecord } from "./records.js";
-import { countAgent, lockAt, putLock, settled, type View } from "./view.js";
+import { countAgent, settled, type View } from "./view.js";
 
 const nobody: LockRecord = { holders: [] };
 
@@ -17,7 +17,7 @@ export interface Granted {
 
 /** The agent's own lock on exactly this path, unless it has surely expired. */
 export function ownHolder(view: View, path: string, agentId: string): Holder | undefined {
-  return lockAt(view, lockKey(path))?.holders.find(
+  return view.lock(path)?.holders.find(
     (holder) => holder.agentId === agentId && !hasExpired(view, holder),
   );
 }
@@ -25,9 +25,8 @@ export function ownHolder(view: View, path: string, agentId: string): Holder | u
 /** Adds a holder, taking over from those that have expired. */
 export function hold(view: View, request: Request, claim: Claim): Granted {
   const { path } = claim.resource;
-  const key = lockKey(path);
   dropExpired(view, path, "takeover");
-  const record = lockAt(view, key) ?? nobody;
+  const record = view.lock(path) ?? nobody;
   const holder: Holder = {
     lockId: claim.lockId,
     agentId: request.agentId,
@@ -40,11 +39,10 @@ export function hold(view: View, request: Request, claim: Claim): Granted {
     reason: request.reason,
     metadata: request.metadata,
   };
-  const others = record.holders.length === 0 ? record.holders : settled(record.holders, view.revision(key));
-  view.put(key, { holders: [...others, holder], queue: record.queue });
-  const agent = agentKey(request.agentId);
-  view.put(agentLockKey(agent, path), 1);
-  countAgent(view, agent, 1, 0);
+  const others = record.holders.length === 0 ? record.holders : settled(record.holders, view.lockRevision(path));
+  view.putLock(path, { holders: [...others, holder], queue: record.queue });
+  view.index(agentLockKey(agentKey(request.agentId), path));
+  countAgent(view, request.agentId, 1, 0);
   view.before(holder.expiresAt);
   view.tell(aboutHolder("acquired", path, holder, 0));
   return { path, holder };
@@ -52,12 +50,11 @@ export function hold(view: View, request: Request, claim: Claim): Granted {
 
 /** Gives a lock another expiry. The change must arrive before the old one: a late extension revives nothing (invariant I11). */
 export function prolong(view: View, path: string, holder: Holder, expiresAt: number, ttlMs: number): Granted {
-  const key = lockKey(path);
-  const record = lockAt(view, key) ?? nobody;
-  const revision = view.revision(key);
+  const record = view.lock(path) ?? nobody;
+  const revision = view.lockRevision(path);
   const next = { ...holder, expiresAt, ttlMs, token: holder.token === 0 ? revision : holder.token };
   const holders = settled(record.holders, revision).map((one) => (one.lockId === holder.lockId ? next : one));
-  view.put(key, { holders, queue: record.queue });
+  view.putLock(path, { holders, queue: record.queue });
   view.before(holder.expiresAt);
   // Whoever waits counts on the old expiry.
   if (expiresAt < holder.expiresAt) view.announce(path);
@@ -67,23 +64,21 @@ export function prolong(view: View, path: string, holder: Holder, expiresAt: num
 
 /** Takes one holder out of its entry and its agent's books. */
 export function drop(view: View, path: string, holder: Holder): void {
-  const key = lockKey(path);
-  const record = lockAt(view, key) ?? nobody;
+  const record = view.lock(path) ?? nobody;
   const holders = settled(
     record.holders.filter((one) => one.lockId !== holder.lockId),
-    view.revision(key),
+    view.lockRevision(path),
   );
-  putLock(view, key, { holders, queue: record.queue });
-  const agent = agentKey(holder.agentId);
-  view.remove(agentLockKey(agent, path));
-  countAgent(view, agent, -1, 0);
+  view.putLock(path, { holders, queue: record.queue });
+  view.unindex(agentLockKey(agentKey(holder.agentId), path));
+  countAgent(view, holder.agentId, -1, 0);
 }
 
 /** Drops the holders that have surely expired, and says how many they were. */
 export function dropExpired(view: View, path: string, cause: "timer" | "takeover" | "sweep"): number {
-  const record = lockAt(view, lockKey(path));
+  const record = view.lock(path);
   if (record === undefined) return 0;
-  const revision = view.revision(lockKey(path));
+  const revision = view.lockRevision(path);
   let dropped = 0;
   for (const holder of record.holders) {
     if (!hasExpired(view, holder)) continue;

@@ -9,7 +9,7 @@ import { agentKey, agentWaitKey, lockKey } from "./keys.js";
 import { leave, type Promoted } from "./queue.js";
 import { release } from "./release.js";
 import type { WaitRecord } from "./records.js";
-import { agentWaitAt, asWaiter, lockAt, type View } from "./view.js";
+import { agentWaitAt, asWaiter, type View } from "./view.js";
 
 export type PromoteReply =
   | { readonly kind: "granted"; readonly granted: readonly Granted[] }
@@ -83,7 +83,7 @@ export function withdraw(
   view.forgetRanges();
   leaveAll(view, request, places, cause);
   const queueLength = request.claims
-    .map((claim) => lockAt(view, lockKey(claim.resource.path))?.queue?.waiting ?? 0)
+    .map((claim) => view.lock(claim.resource.path)?.queue?.waiting ?? 0)
     .reduce((sum, waiting) => sum + waiting, 0);
   return { kind: "gone", blockers: blockers.slice(0, shownBlockers), queueLength };
 }
@@ -105,7 +105,7 @@ export function retire(view: View, request: Request, told: boolean, maxLocks: nu
     }
     const holder = ownHolder(view, path, request.agentId);
     if (holder?.lockId !== claim.lockId) continue;
-    if (!told) view.tell(aboutHolder("acquired", path, holder, view.revision(lockKey(path))));
+    if (!told) view.tell(aboutHolder("acquired", path, holder, view.lockRevision(path)));
     const reply = release(
       view,
       { resource: claim.resource, agentId: request.agentId, lockId: claim.lockId },

@@ -6,7 +6,7 @@ import { type Granted, hold, ownHolder } from "./holding.js";
 import { agentKey, agentWaitKey, lockKey, queueOf, waitKey } from "./keys.js";
 import type { Queue, WaitRecord } from "./records.js";
 import type { ResourcePath } from "./resource-path.js";
-import { agentAt, asWaiter, countAgent, lockAt, putLock, settled, type View, waiterAt } from "./view.js";
+import { asWaiter, countAgent, settled, type View, waiterAt } from "./view.js";
 
 const emptyQueue: Queue = { head: 1, next: 1, waiting: 0, trees: 0 };
 
@@ -16,8 +16,7 @@ const promotionsPerRelease = 16;
 /** Puts the claim at the end of its path's queue and says which number it got. */
 export function join(view: View, request: Request, claim: Claim, until: number | null): number {
   const { path } = claim.resource;
-  const key = lockKey(path);
-  const record = lockAt(view, key);
+  const record = view.lock(path);
   const queue = record?.queue ?? emptyQueue;
   const n = queue.next;
   const waiter: WaitRecord = {
@@ -39,8 +38,8 @@ export function join(view: View, request: Request, claim: Claim, until: number |
   // Looked at, so that the manager keeps in mind what it is about to put: its own waiters are served without reading.
   view.get(at);
   view.put(at, waiter);
-  view.put(key, {
-    holders: settled(record?.holders ?? [], view.revision(key)),
+  view.putLock(path, {
+    holders: settled(record?.holders ?? [], view.lockRevision(path)),
     queue: {
       head: queue.head,
       next: n + 1,
@@ -48,21 +47,18 @@ export function join(view: View, request: Request, claim: Claim, until: number |
       trees: queue.trees + (request.scope === "tree" ? 1 : 0),
     },
   });
-  const agent = agentKey(request.agentId);
-  view.put(agentWaitKey(agent, claim.lockId), { path, n, requestId: request.requestId });
-  countAgent(view, agent, 0, 1);
+  view.put(agentWaitKey(agentKey(request.agentId), claim.lockId), { path, n, requestId: request.requestId });
+  countAgent(view, request.agentId, 0, 1);
   view.tell(aboutWaiter("queued", path, waiter));
   return n;
 }
 
 /** Takes a waiter out of its queue. The head moves on when it was the head. */
 export function leave(view: View, path: string, n: number, waiter: WaitRecord): void {
-  const key = lockKey(path);
-  const record = lockAt(view, key);
+  const record = view.lock(path);
   view.remove(waitKey(path, n));
-  const agent = agentKey(waiter.agentId);
-  view.remove(agentWaitKey(agent, waiter.lockId));
-  countAgent(view, agent, 0, -1);
+  view.remove(agentWaitKey(agentKey(waiter.agentId), waiter.lockId));
+  countAgent(view, waiter.agentId, 0, -1);
   if (record?.queue === undefined) return;
   const { head, next, waiting, trees } = record.queue;
   const queue =
@@ -74,7 +70,7 @@ export function leave(view: View, path: string, n: number, waiter: WaitRecord): 
           waiting: waiting - 1,
           trees: trees - (waiter.scope === "tree" ? 1 : 0),
         };
-  putLock(view, key, { holders: settled(record.holders, view.revision(key)), queue });
+  view.putLock(path, { holders: settled(record.holders, view.lockRevision(path)), queue });
 }
 
 export interface Promoted {
@@ -88,18 +84,18 @@ export interface Promoted {
  */
 export function promoteHead(view: View, resource: ResourcePath, maxLocks: number): Promoted[] {
   const promoted: Promoted[] = [];
-  const key = lockKey(resource.path);
+  const { path } = resource;
   for (let steps = 0; steps < promotionsPerRelease; steps++) {
-    const record = lockAt(view, key);
+    const record = view.lock(path);
     if (record?.queue === undefined) return promoted;
     const n = record.queue.head;
-    const at = waitKey(resource.path, n);
+    const at = waitKey(path, n);
     if (!view.knows(at)) break;
     const waiter = waiterAt(view, at);
     if (waiter === undefined) {
       // Left from the middle of the queue. Only counted on when it pays: the entry is written below anyway.
-      view.put(key, {
-        holders: settled(record.holders, view.revision(key)),
+      view.putLock(path, {
+        holders: settled(record.holders, view.lockRevision(path)),
         queue: { ...record.queue, head: n + 1 },
       });
       continue;
@@ -110,7 +106,7 @@ export function promoteHead(view: View, resource: ResourcePath, maxLocks: number
     // Nobody else can have a turn now, here or elsewhere.
     if (waiter.mode === "exclusive") return promoted;
   }
-  if (lockAt(view, key)?.queue !== undefined) view.announce(resource.path);
+  if (view.lock(path)?.queue !== undefined) view.announce(path);
   return promoted;
 }
 
@@ -123,10 +119,10 @@ function promotePlain(
 ): Granted | undefined {
   if (waiter.managerId !== view.managerId || waiter.paths > 1 || waiter.scope === "tree") return undefined;
   if (waiter.until !== null && waiter.until <= view.latest) return undefined;
-  if (agentAt(view, agentKey(waiter.agentId)).locks >= maxLocks) return undefined;
+  if (view.agent(waiter.agentId).locks >= maxLocks) return undefined;
   if (ownHolder(view, resource.path, waiter.agentId) !== undefined) return undefined;
   for (const ancestor of resource.ancestors) {
-    if ((lockAt(view, lockKey(ancestor))?.queue?.trees ?? 0) > 0) return undefined;
+    if ((view.lock(ancestor)?.queue?.trees ?? 0) > 0) return undefined;
   }
   const claim: Claim = { resource, lockId: waiter.lockId, ttlMs: waiter.ttlMs };
   if (visitHolders(view, waiter, claim, () => true)) return undefined;
@@ -141,7 +137,7 @@ function requestOf(waiter: WaitRecord, claim: Claim): Request {
 
 /** Removes waiters whose manager is dead or whose time is up, and says how many. Reads one page of the queue. */
 export function dropDead(view: View, path: string, limit = 100): number {
-  const queue = lockAt(view, lockKey(path))?.queue;
+  const queue = view.lock(path)?.queue;
   if (queue === undefined) return 0;
   let dropped = 0;
   for (const found of view.range(queueOf(path), limit)) {

@@ -6,7 +6,7 @@ import { lockKey } from "./keys.js";
 import { dropDead, type Promoted, promoteHead } from "./queue.js";
 import type { Holder } from "./records.js";
 import type { ResourcePath } from "./resource-path.js";
-import { lockAt, settled, type View } from "./view.js";
+import { settled, type View } from "./view.js";
 
 /** Names a lock: its path, its agent and its id must all match (invariant I12). */
 export interface LockName {
@@ -27,7 +27,7 @@ export function release(view: View, name: LockName, maxLocks: number): ReleaseRe
   const holder = findLock(view, name);
   if (holder === undefined) return { kind: "none" };
   if (holder.agentId !== name.agentId) return { kind: "not holder", holder };
-  const revision = view.revision(lockKey(path));
+  const revision = view.lockRevision(path);
   drop(view, path, holder);
   view.tell(aboutHolder("released", path, holder, revision, { endedAt: view.latest }));
   return { kind: "released", promoted: handOn(view, name.resource, holder.scope === "tree", maxLocks) };
@@ -41,8 +41,7 @@ export type ExtendReply =
 /** Sets the expiry to exactly now + ttl, when the lock is in force. */
 export function extend(view: View, name: LockName, ttlMs: number | undefined): ExtendReply {
   const { path } = name.resource;
-  const key = lockKey(path);
-  const holder = lockAt(view, key)?.holders.find((one) => one.lockId === name.lockId);
+  const holder = view.lock(path)?.holders.find((one) => one.lockId === name.lockId);
   if (holder === undefined) return { kind: "lost" };
   if (hasExpired(view, holder)) return { kind: "lost", expiredAt: holder.expiresAt };
   if (holder.agentId !== name.agentId) return { kind: "not holder", holder };
@@ -63,9 +62,8 @@ export function revoke(
   maxLocks: number,
 ): RevokeReply {
   const { path } = resource;
-  const key = lockKey(path);
-  const revision = view.revision(key);
-  const holders = settled(lockAt(view, key)?.holders ?? [], revision).filter(
+  const revision = view.lockRevision(path);
+  const holders = settled(view.lock(path)?.holders ?? [], revision).filter(
     (holder) =>
       (order.lockId === undefined || holder.lockId === order.lockId) &&
       !hasExpired(view, holder) &&
@@ -101,7 +99,7 @@ export function expire(
   maxLocks: number,
 ): ExpireReply {
   const { path } = resource;
-  const before = lockAt(view, lockKey(path))?.holders ?? [];
+  const before = view.lock(path)?.holders ?? [];
   const tree = before.some((holder) => holder.scope === "tree" && hasExpired(view, holder));
   const expired = dropExpired(view, path, cause);
   const abandoned = cause === "sweep" ? dropDead(view, path) : 0;
@@ -114,13 +112,13 @@ function handOn(view: View, resource: ResourcePath, tree: boolean, maxLocks: num
   // Who waits below a tree stands in queues that were not looked at.
   if (tree) view.announce(resource.path);
   for (const ancestor of resource.ancestors) {
-    if ((lockAt(view, lockKey(ancestor))?.queue?.trees ?? 0) > 0) view.announce(resource.path);
+    if ((view.lock(ancestor)?.queue?.trees ?? 0) > 0) view.announce(resource.path);
   }
   return promoteHead(view, resource, maxLocks);
 }
 
 function findLock(view: View, name: LockName): Holder | undefined {
-  const record = lockAt(view, lockKey(name.resource.path));
+  const record = view.lock(name.resource.path);
   const holder = record?.holders.find((one) => one.lockId === name.lockId);
   return holder === undefined || hasExpired(view, holder) ? undefined : holder;
 }

@@ -28,6 +28,9 @@ export interface Found {
   readonly value: Value;
 }
 
+/**
+ * Entries of locks and of agents are named by path and by agent, because every plan looks at them several times; all others by their keys.
+ */
 export interface View {
   /** Store time is no earlier and no later than this. What has expired at `earliest` has expired; what has not at `latest` has not. */
   readonly earliest: number;
@@ -36,6 +39,19 @@ export interface View {
   readonly managerId: string;
   /** Orders the waiters that one change queues. */
   readonly ordinal: number;
+  /** The lock entry of a path with what this change puts; `undefined`: absent. */
+  lock(path: string): LockRecord | undefined;
+  /** Revision of that entry; 0 when it is absent or put by this change. */
+  lockRevision(path: string): number;
+  /** A record with nothing in it removes the entry. */
+  putLock(path: string, record: LockRecord): void;
+  /** The counters of an agent; all 0 when it has no entry. */
+  agent(agentId: string): AgentRecord;
+  /** Counters that are all 0 remove the entry. */
+  putAgent(agentId: string, record: AgentRecord): void;
+  /** Puts an entry that is never looked at by its key, only found in a range. */
+  index(key: string): void;
+  unindex(key: string): void;
   /** The value with what this change puts; `undefined`: absent. */
   get(key: string): Value | undefined;
   /** Revision of the entry; 0 when it is absent or put by this change. */
@@ -59,16 +75,8 @@ export interface View {
 /* The entries are written by this code alone, under the format version that the store checks; hence the unchecked casts below. */
 /* oxlint-disable typescript/no-unsafe-type-assertion */
 
-export function lockAt(view: View, key: string): LockRecord | undefined {
-  return view.get(key) as LockRecord | undefined;
-}
-
 export function waiterAt(view: View, key: string): WaitRecord | undefined {
   return view.get(key) as WaitRecord | undefined;
-}
-
-export function agentAt(view: View, key: string): AgentRecord {
-  return (view.get(key) as AgentRecord | undefined) ?? noRecord;
 }
 
 export function agentWaitAt(view: View, key: string): AgentWaitRecord | undefined {
@@ -101,8 +109,6 @@ export function asManager(found: Found): ManagerRecord {
 
 /* oxlint-enable typescript/no-unsafe-type-assertion */
 
-const noRecord: AgentRecord = { locks: 0, waits: 0 };
-
 /** The holders with their tokens written out, as whoever rewrites the entry must. */
 export function settled(holders: readonly Holder[], revision: number): readonly Holder[] {
   if (revision === 0) return holders;
@@ -111,16 +117,11 @@ export function settled(holders: readonly Holder[], revision: number): readonly 
     : holders;
 }
 
-/** Puts a lock entry, or removes one with nothing in it. */
-export function putLock(view: View, key: string, record: LockRecord): void {
-  if (record.holders.length === 0 && record.queue === undefined) view.remove(key);
-  else view.put(key, record);
-}
-
-/** Puts an agent's entry, or removes one with nothing in it. */
-export function countAgent(view: View, agent: string, locks: number, waits: number): void {
-  const record = agentAt(view, agent);
-  const next = { locks: Math.max(record.locks + locks, 0), waits: Math.max(record.waits + waits, 0) };
-  if (next.locks === 0 && next.waits === 0) view.remove(agent);
-  else view.put(agent, next);
+/** Changes an agent's counters. They never go below nothing, whatever an entry that was only guessed says. */
+export function countAgent(view: View, agentId: string, locks: number, waits: number): void {
+  const record = view.agent(agentId);
+  view.putAgent(agentId, {
+    locks: Math.max(record.locks + locks, 0),
+    waits: Math.max(record.waits + waits, 0),
+  });
 }

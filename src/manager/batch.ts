@@ -1,6 +1,6 @@
 /** One batch: the plans that go to the store together, and which of them must become one change. */
 import type { Change, Expectation } from "../store/store.js";
-import { type Cell, Group, type Job } from "./job.js";
+import { Group, type Job } from "./job.js";
 
 /** More commands than this are not merged: a conflict would make all of them try again. */
 const mostJobsPerGroup = 32;
@@ -72,13 +72,15 @@ export class Batch {
     if (this.#rangeGroups.length === 0 && job.ranges.length === 0) return false;
     const others = (groups: readonly Group[]): Group[] =>
       groups.map((group) => group.root()).filter((group) => !met.includes(group));
-    const inRange = (ranges: Group["ranges"], cells: readonly Cell[]): boolean =>
-      ranges.some(({ range }) => cells.some((cell) => cell.key.startsWith(range.prefix)));
+    const inRange = (ranges: Group["ranges"], { writes, indexed }: Job): boolean =>
+      ranges.some(({ range: { prefix } }) =>
+        [...writes, ...indexed].some(({ key }) => key.startsWith(prefix)),
+      );
     return (
-      others(this.#rangeGroups).some((group) => inRange(group.ranges, job.writes)) ||
+      others(this.#rangeGroups).some((group) => inRange(group.ranges, job)) ||
       // A range does not show the drafts of this batch, so not even its own change may write there before it.
       (job.ranges.length > 0 &&
-        this.#groups.some((group) => group.jobs.some((one) => inRange(job.ranges, one.writes))))
+        this.#groups.some((group) => group.jobs.some((one) => inRange(job.ranges, one))))
     );
   }
 
@@ -124,8 +126,18 @@ export function changeOf(group: Group, patience: number): Change {
       else if (!(cell.expectedBy === group.number && cell.revision === 0)) remove.push(cell.key);
     }
   }
+  indexEntries(group, put, remove);
   for (const range of group.ranges) expect.push(range);
   group.notAfter = notAfter;
   return { expect, put, remove, announce, notAfter };
 }
 
+/** What was put and removed again counts as it was left. */
+function indexEntries(group: Group, put: Change["put"][number][], remove: string[]): void {
+  const left = new Map<string, boolean>();
+  for (const job of group.jobs) for (const { key, there } of job.indexed) left.set(key, there);
+  for (const [key, there] of left) {
+    if (there) put.push({ key, value: 1 });
+    else remove.push(key);
+  }
+}

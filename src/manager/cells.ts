@@ -1,35 +1,31 @@
-/** The cells of a manager by key, bounded. */
+/** The cells of a manager by name (a path, an agent, or a key), bounded. */
 import { Cell } from "./job.js";
 
-/** Cells by key, the least recently used half of them dropped when there are too many. */
+/** Forgets the cells least recently used when there are too many: keeps between `capacity` and twice as many. */
 export class Cells {
   readonly #capacity: number;
+  readonly #keyOf: (name: string) => string;
   #young = new Map<string, Cell>();
   #old = new Map<string, Cell>();
 
-  /** Keeps between `capacity` and twice as many cells. */
-  constructor(capacity: number) {
+  constructor(capacity: number, keyOf: (name: string) => string) {
     this.#capacity = capacity;
+    this.#keyOf = keyOf;
   }
 
-  /** The cell of a key, made when there is none. */
-  at(key: string): Cell {
-    return this.#young.get(key) ?? this.#bring(key);
+  /** The cell of a name, made when there is none. */
+  at(name: string): Cell {
+    return this.#young.get(name) ?? this.#bring(name);
   }
 
-  find(key: string): Cell | undefined {
-    return this.#young.get(key) ?? this.#old.get(key);
+  find(name: string): Cell | undefined {
+    return this.#young.get(name) ?? this.#old.get(name);
   }
 
-  #bring(key: string): Cell {
-    const cell = this.#old.get(key) ?? new Cell(key);
-    this.#young.set(key, cell);
+  #bring(name: string): Cell {
+    const cell = this.#old.get(name) ?? new Cell(this.#keyOf(name));
+    this.#young.set(name, cell);
     return cell;
-  }
-
-  drop(cell: Cell): void {
-    this.#young.delete(cell.key);
-    this.#old.delete(cell.key);
   }
 
   /** To be called between batches only, for a batch relies on getting the same cell again. */

@@ -40,6 +40,8 @@ export class Job {
 
   reads: Cell[] = [];
   writes: Cell[] = [];
+  /** Index entries put or removed. */
+  indexed: { readonly key: string; readonly there: boolean }[] = [];
   ranges: { readonly range: Range; readonly unchangedSince: number }[] = [];
   announced: string[] = [];
   happened: Happening[] = [];
@@ -67,6 +69,7 @@ export class Job {
   clear(): void {
     this.reads = [];
     this.writes = [];
+    this.indexed = [];
     this.ranges = [];
     this.announced = [];
     this.happened = [];

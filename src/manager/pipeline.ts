@@ -7,7 +7,6 @@ import type { Happening } from "../core/happening.js";
 import { LockError } from "../errors.js";
 import type { CommitReply, Outcome, Store } from "../store/store.js";
 import { Batch, changeOf } from "./batch.js";
-import { Cells } from "./cells.js";
 import { Failures, type RetryPolicy } from "./failures.js";
 import { type Cell, type Command, type Group, Job } from "./job.js";
 import { type Missing, Planner } from "./planner.js";
@@ -21,8 +20,6 @@ const patienceMs = 5_000;
 const conflictPatienceMs = 5_000;
 /** A store that answers without leaving the turn of the event loop must not starve timers and input. */
 const longestTurnMs = 8;
-/** Cells kept, times one to two: enough for the locks in use, some megabytes at most. */
-const cellCapacity = 20_000;
 /** A plan that keeps needing other ranges is broken. */
 const mostLoads = 1_000;
 
@@ -46,8 +43,7 @@ export interface PipelineOptions {
 
 export class Pipeline {
   readonly #options: PipelineOptions;
-  readonly #cells = new Cells(cellCapacity);
-  readonly #planner = new Planner(this.#cells);
+  readonly #planner = new Planner();
   readonly #failures: Failures;
   #queue: Job[] = [];
   #scheduled = false;
@@ -76,9 +72,9 @@ export class Pipeline {
     return job;
   }
 
-  /** Forgets what is believed of these keys, because a hint said that they changed. */
-  forget(keys: Iterable<string>): void {
-    for (const key of keys) this.#cells.find(key)?.forget();
+  /** Forgets what is believed of these paths, because a hint said that they changed. */
+  forget(paths: Iterable<string>): void {
+    for (const path of paths) this.#planner.forget(path);
   }
 
   /** Resolves when nothing is queued or in flight. */
@@ -151,7 +147,7 @@ export class Pipeline {
 
   #next(): void {
     this.#committing = false;
-    this.#cells.trim();
+    this.#planner.trim();
     if (this.#queue.length + this.#idlers.length > 0) this.#schedule();
   }
 
@@ -256,11 +252,6 @@ export class Pipeline {
     }
     for (const cell of group.expected) cell.learned = serial;
     for (const cell of group.written) {
-      // Entries that are only ever written, such as those below an agent, are not worth remembering.
-      if (cell.expectedBy !== group.number) {
-        this.#cells.drop(cell);
-        continue;
-      }
       cell.value = cell.draft;
       cell.revision = cell.draft === undefined ? 0 : outcome.revision;
       cell.learned = serial;

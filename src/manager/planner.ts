@@ -1,14 +1,20 @@
 /** Plans jobs over the cells: the `View` that the core sees, and the drafts that the jobs of one batch leave for each other. */
 import type { Happening } from "../core/happening.js";
+import { agentKey, lockKey } from "../core/keys.js";
+import type { AgentRecord, LockRecord } from "../core/records.js";
 import type { Found, Value, View } from "../core/view.js";
 import type { Range } from "../store/store.js";
-import type { Cells } from "./cells.js";
+import { Cells } from "./cells.js";
 import type { Cell, Job } from "./job.js";
 
 /** What a plan lacks: these ranges were never read for it. */
 export type Missing = readonly Range[];
 
 const nothing: readonly Found[] = [];
+const noRecord: AgentRecord = { locks: 0, waits: 0 };
+
+/** Cells kept of each kind, times one to two: enough for the locks in use, some megabytes at most. */
+const cellCapacity = 20_000;
 
 export class Planner implements View {
   earliest = 0;
@@ -16,17 +22,15 @@ export class Planner implements View {
   managerId = "";
   ordinal = 0;
 
-  readonly #cells: Cells;
+  readonly #locks = new Cells(cellCapacity, lockKey);
+  readonly #agents = new Cells(cellCapacity, agentKey);
+  readonly #others = new Cells(cellCapacity, (key) => key);
   #batch = 0;
   #mark = 0;
   #job: Job | undefined;
   #missing: Range[] = [];
   /** The drafts that the plan replaced, to be put back when the job finds no place in the batch. */
   #replaced: { cell: Cell; draft: Value | undefined; written: boolean }[] = [];
-
-  constructor(cells: Cells) {
-    this.#cells = cells;
-  }
 
   /** Begins a batch; store time is between these two while it is planned. */
   begin(batch: number, earliest: number, latest: number, managerId: string): void {
@@ -60,17 +64,65 @@ export class Planner implements View {
     this.#replaced = [];
   }
 
+  /** Forgets cells that were not used lately. To be called between batches. */
+  trim(): void {
+    this.#locks.trim();
+    this.#agents.trim();
+    this.#others.trim();
+  }
+
+  /** Forgets what is believed of a path's lock entry. */
+  forget(path: string): void {
+    this.#locks.find(path)?.forget();
+  }
+
+  /* The entries are written by the core alone, under the format version that the store checks; hence the unchecked casts. */
+  /* oxlint-disable typescript/no-unsafe-type-assertion */
+
+  lock(path: string): LockRecord | undefined {
+    return this.#read(this.#locks.at(path)).draft as LockRecord | undefined;
+  }
+
+  agent(agentId: string): AgentRecord {
+    return (this.#read(this.#agents.at(agentId)).draft as AgentRecord | undefined) ?? noRecord;
+  }
+
+  /* oxlint-enable typescript/no-unsafe-type-assertion */
+
+  lockRevision(path: string): number {
+    const cell = this.#read(this.#locks.at(path));
+    return cell.written ? 0 : cell.revision;
+  }
+
+  putLock(path: string, record: LockRecord): void {
+    const isEmpty = record.holders.length === 0 && record.queue === undefined;
+    this.#write(this.#locks.at(path)).draft = isEmpty ? undefined : record;
+  }
+
+  putAgent(agentId: string, record: AgentRecord): void {
+    const isEmpty = record.locks === 0 && record.waits === 0;
+    this.#write(this.#agents.at(agentId)).draft = isEmpty ? undefined : record;
+  }
+
+  index(key: string): void {
+    this.#planned().indexed.push({ key, there: true });
+  }
+
+  unindex(key: string): void {
+    this.#planned().indexed.push({ key, there: false });
+  }
+
   get(key: string): Value | undefined {
-    return this.#read(key).draft;
+    return this.#read(this.#others.at(key)).draft;
   }
 
   revision(key: string): number {
-    const cell = this.#read(key);
+    const cell = this.#read(this.#others.at(key));
     return cell.written ? 0 : cell.revision;
   }
 
   knows(key: string): boolean {
-    const cell = this.#cells.find(key);
+    const cell = this.#others.find(key);
     return cell !== undefined && (cell.learned > 0 || (cell.batch === this.#batch && cell.written));
   }
 
@@ -96,11 +148,11 @@ export class Planner implements View {
   }
 
   put(key: string, value: Value): void {
-    this.#write(key).draft = value;
+    this.#write(this.#others.at(key)).draft = value;
   }
 
   remove(key: string): void {
-    this.#write(key).draft = undefined;
+    this.#write(this.#others.at(key)).draft = undefined;
   }
 
   announce(path: string): void {
@@ -121,8 +173,8 @@ export class Planner implements View {
     return this.#job;
   }
 
-  #read(key: string): Cell {
-    const cell = this.#drafted(key);
+  #read(cell: Cell): Cell {
+    this.#draft(cell);
     if (cell.readBy !== this.#mark) {
       cell.readBy = this.#mark;
       this.#planned().reads.push(cell);
@@ -130,8 +182,8 @@ export class Planner implements View {
     return cell;
   }
 
-  #write(key: string): Cell {
-    const cell = this.#drafted(key);
+  #write(cell: Cell): Cell {
+    this.#draft(cell);
     this.#replaced.push({ cell, draft: cell.draft, written: cell.written });
     cell.written = true;
     if (cell.writtenBy !== this.#mark) {
@@ -141,15 +193,13 @@ export class Planner implements View {
     return cell;
   }
 
-  #drafted(key: string): Cell {
-    const cell = this.#cells.at(key);
-    if (cell.batch !== this.#batch) {
-      cell.batch = this.#batch;
-      cell.draft = cell.value;
-      cell.written = false;
-      cell.writer = 0;
-      cell.reader = 0;
-    }
-    return cell;
+  /** Begins a draft of the cell in this batch. */
+  #draft(cell: Cell): void {
+    if (cell.batch === this.#batch) return;
+    cell.batch = this.#batch;
+    cell.draft = cell.value;
+    cell.written = false;
+    cell.writer = 0;
+    cell.reader = 0;
   }
 }

@@ -1,6 +1,6 @@
 /** The periodic clean-up: removes what has expired and nobody removed, because the manager that granted it is gone. In pages, so that it never stalls. */
 import { type Clock, sleep } from "../clock/clock.js";
-import { allLocks, allManagers, lockKey, pathOfLockKey } from "../core/keys.js";
+import { allLocks, allManagers, pathOfLockKey } from "../core/keys.js";
 import { type ExpireReply, expire } from "../core/release.js";
 import { storedPath } from "../core/resource-path.js";
 import { asLock, asManager, type Found, managerAt } from "../core/view.js";
@@ -74,7 +74,7 @@ export class Sweeper {
   #expire(found: Found): void {
     const { pipeline, limits, room } = this.#services();
     const resource = storedPath(pathOfLockKey(found.key));
-    pipeline.forget([lockKey(resource.path)]);
+    pipeline.forget([resource.path]);
     const command: Command<ExpireReply> = {
       plan: (view) => expire(view, resource, "sweep", limits.maxLocksPerAgent),
       needsProof: () => true,

@@ -2,7 +2,6 @@
  * The waiters of this manager, and who of them is to look again when something changed. A released path wakes its first waiter, not all of them;
  * that one passes the word on when the next could go as well.
  */
-import { lockKey } from "../core/keys.js";
 import type { Promoted } from "../core/queue.js";
 import type { Cancel } from "../clock/clock.js";
 import type { Room, Services } from "./services.js";
@@ -175,7 +174,7 @@ export class WaitingRoom implements Room {
     if (this.#byRequest.size === 0) return;
     const { pipeline } = this.#services();
     for (const path of paths) {
-      pipeline.forget([lockKey(path)]);
+      pipeline.forget([path]);
       this.freed(path, ancestorsOf(path), true);
     }
   }
@@ -217,9 +216,7 @@ export class WaitingRoom implements Room {
     for (const queue of this.#byPath.values()) {
       const call = queue.first();
       if (call === undefined) continue;
-      pipeline.forget(
-        call.request.claims.flatMap(({ resource }) => [resource.path, ...resource.ancestors].map(lockKey)),
-      );
+      pipeline.forget(call.request.claims.flatMap(({ resource }) => [resource.path, ...resource.ancestors]));
       this.#look(call);
     }
     // A cycle also closes when an exception to the order of the queue ends, which nobody's arrival shows.
