@@ -1,0 +1,100 @@
+/** The folder of a store: there, on a disk of this machine, and still the same later. */
+
+import { randomUUID } from "node:crypto";
+import { type BigIntStats, statSync, writeFileSync } from "node:fs";
+import { mkdir, realpath, statfs } from "node:fs/promises";
+import { join } from "node:path";
+import { refusal, unusableFolder } from "./failures.js";
+import { dataFile } from "./identity.js";
+
+/** Linux `f_type` of file systems that other machines write to as well: statfs(2), linux/magic.h. */
+const networkFileSystems = new Map([
+  [0x6969, "NFS"],
+  [0x517b, "SMB"],
+  [0xff53_4d42, "CIFS"],
+  [0xfe53_4d42, "SMB2"],
+  [0x00c3_6400, "Ceph"],
+  [0x5346_414f, "AFS"],
+  [0x6b41_4653, "AFS"],
+  [0x7375_7245, "Coda"],
+  [0x0bd0_0bd0, "Lustre"],
+]);
+
+/** Makes the folder if need be, and returns the one path that all names of it lead to. */
+export async function settleFolder(directory: string): Promise<string> {
+  try {
+    await mkdir(directory, { recursive: true });
+    const path = await realpath(directory);
+    if (process.platform === "linux") requireLocal(path, (await statfs(path)).type);
+    return path;
+  } catch (error) {
+    throw unusableFolder(directory, error);
+  }
+}
+
+/** LMDB's lock and its memory map hold only among processes of one machine. */
+export function requireLocal(directory: string, fileSystemType: number): void {
+  const name = networkFileSystems.get(fileSystemType >>> 0);
+  if (name === undefined) return;
+  throw refusal(
+    directory,
+    `it is on a network file system (${name}), where several machines would overwrite each other's locks. Use a local disk, or a store that is made for a network`,
+  );
+}
+
+/**
+ * The mark of a failed flush. Whoever opened the store before the mark was made, or made anew, has to open it again.
+ *
+ * The mark is a file of its own because a database that could not be flushed cannot be trusted to keep it. Should the mark
+ * not reach the disk either, then neither does it outlive the machine, and with the machine all processes are gone.
+ */
+const markFile = "failed-flush";
+
+export class FolderWatch {
+  readonly #data: string;
+  readonly #mark: string;
+  readonly #directory: string;
+  readonly #dataSeen: BigIntStats | undefined;
+  readonly #markSeen: BigIntStats | undefined;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    this.#data = join(directory, dataFile);
+    this.#mark = join(directory, markFile);
+    this.#dataSeen = lookAt(this.#data);
+    this.#markSeen = lookAt(this.#mark);
+  }
+
+  /** Throws when the store is no longer the one that was opened. */
+  requireSameData(): void {
+    if (same(this.#dataSeen, lookAt(this.#data))) return;
+    throw refusal(this.#directory, `${dataFile} was deleted or replaced while it was open. Open it again`);
+  }
+
+  /** Throws as well when a process has met with a failed flush since. */
+  requireUnchanged(): void {
+    this.requireSameData();
+    if (!same(this.#markSeen, lookAt(this.#mark), "mtimeNs")) {
+      throw refusal(
+        this.#directory,
+        "a process failed to flush its writes to disk. Every process has to close the store and open it again",
+      );
+    }
+  }
+
+  markFailedFlush(): void {
+    try {
+      writeFileSync(this.#mark, randomUUID());
+    } catch {
+      // This process knows anyway; a disk that takes not even this mark fails the others' commits as well.
+    }
+  }
+}
+
+function lookAt(file: string): BigIntStats | undefined {
+  return statSync(file, { bigint: true, throwIfNoEntry: false });
+}
+
+function same(a: BigIntStats | undefined, b: BigIntStats | undefined, also?: "mtimeNs"): boolean {
+  return a?.ino === b?.ino && a?.dev === b?.dev && (also === undefined || a?.[also] === b?.[also]);
+}

@@ -1,0 +1,88 @@
+import { expect } from "vitest";
+import type { Store } from "../../../src/store/store.js";
+import { attempt, change } from "../changes.js";
+import type { Case } from "../store-suite.js";
+
+export function hintCases(it: Case): void {
+  it("a listener hears the paths that an applied change announces", async (store) => {
+    const ear = await listen(store);
+    await announce(store, "/a", "/b/c é😀");
+    await ear.hears("/a");
+    await ear.hears("/b/c é😀");
+    await ear.close();
+  });
+
+  it("every listener hears, also when another one throws", async (store) => {
+    const throwing = await store.subscribe(() => {
+      throw new Error("This listener always fails.");
+    });
+    const ears = [await listen(store), await listen(store)];
+    await announce(store, "/a");
+    for (const ear of ears) {
+      await ear.hears("/a");
+      await ear.close();
+    }
+    await throwing.close();
+  });
+
+  it("nothing is heard of a change that was not applied", async (store) => {
+    const ear = await listen(store);
+    await attempt(store, { expect: [{ key: "absent", revision: 1 }], announce: ["/refused"] });
+    await announce(store, "/applied");
+    await ear.hears("/applied");
+    expect(ear.heard).not.toContain("/refused");
+    await ear.close();
+  });
+
+  it("the paths of a commit's applied changes are all heard", async (store) => {
+    const ear = await listen(store);
+    await store.commit([
+      change({ put: [{ key: "a", value: 1 }], announce: ["/a"] }),
+      change({ expect: [{ key: "b", revision: 7 }], announce: ["/b"] }),
+      change({ put: [{ key: "c", value: 1 }], announce: ["/c", "/d"] }),
+    ]);
+    for (const path of ["/a", "/c", "/d"]) await ear.hears(path);
+    expect(ear.heard).not.toContain("/b");
+    await ear.close();
+  });
+
+  it("no call of a listener begins after its subscription was closed, and closing twice is harmless", async (store) => {
+    const gone = await listen(store);
+    const stays = await listen(store);
+    await gone.close();
+    await gone.close();
+    await announce(store, "/later");
+    await stays.hears("/later");
+    expect(gone.heard).toEqual([]);
+    await stays.close();
+  });
+}
+
+async function announce(store: Store, ...paths: string[]): Promise<void> {
+  expect(await attempt(store, { announce: paths })).toMatchObject({ applied: true });
+}
+
+export interface Ear {
+  readonly heard: string[];
+  /** Resolves once the path was heard; the test's time limit is that of the hint. */
+  hears(path: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function listen(store: Store): Promise<Ear> {
+  const heard: string[] = [];
+  const waiting: { path: string; resolve: () => void }[] = [];
+  const subscription = await store.subscribe((paths) => {
+    heard.push(...paths);
+    for (const { path, resolve } of waiting) if (paths.includes(path)) resolve();
+  });
+  return {
+    heard,
+    hears: (path) =>
+      new Promise((resolve) => {
+        if (heard.includes(path)) resolve();
+        else waiting.push({ path, resolve });
+      }),
+    close: () => subscription.close(),
+  };
+}

@@ -1,0 +1,100 @@
+import { readdir } from "node:fs/promises";
+import { beforeAll, describe, expect, test } from "vitest";
+import { openEmbeddedStore } from "../../src/store/embedded/embedded-store.js";
+import { apply, change, keysIn, put, valueAt } from "../conformance/changes.js";
+import { compileStore, runChild, scratch, startChild } from "./processes.js";
+
+beforeAll(compileStore);
+
+describe("Several processes on one embedded store", () => {
+  test("lose no update of a counter, and revisions rise with the count", { timeout: 60_000 }, async () => {
+    const directory = await scratch();
+    const rounds = 100;
+    const children = Array.from({ length: 4 }, () => startChild(directory, "count", { count: rounds }));
+    expect(await Promise.all(children.map((child) => child.ended))).toEqual([0, 0, 0, 0]);
+    const additions = children
+      .flatMap((child) => child.lines.map((line) => line.split(" ").map(Number)))
+      .toSorted((a, b) => a[0]! - b[0]!);
+    const counts = additions.map(([count]) => count);
+    expect(counts).toEqual(Array.from({ length: 4 * rounds }, (_, number) => number + 1));
+    for (const [place, [, revision]] of additions.entries()) {
+      expect(revision).toBeGreaterThan(additions[place - 1]?.[1] ?? 0);
+    }
+    const store = await openEmbeddedStore(directory);
+    expect(await valueAt(store, "count")).toBe(4 * rounds);
+    await store.close();
+  });
+
+  test("make a fresh folder's store only once, though they all open it at the same time", {
+    timeout: 60_000,
+  }, async () => {
+    const directory = await scratch();
+    const children = Array.from({ length: 8 }, () => startChild(`${directory}/new`, "count", { count: 3 }));
+    expect(await Promise.all(children.map((child) => child.ended))).toEqual(Array(8).fill(0));
+    const store = await openEmbeddedStore(`${directory}/new`);
+    expect(await valueAt(store, "count")).toBe(24);
+    await store.close();
+    const files = await readdir(`${directory}/new`);
+    expect(files.toSorted()).toEqual(["engram-lock.json", "hint", "locks.mdb", "locks.mdb-lock"]);
+  });
+
+  test("hear soon what another process announces", { timeout: 30_000 }, async () => {
+    const directory = await scratch();
+    const listener = startChild(directory, "listen");
+    expect(await listener.nextLine()).toBe("listening");
+    const store = await openEmbeddedStore(directory);
+    const late: number[] = [];
+    for (let round = 0; round < 50; round += 1) {
+      const path = `/hint/${round}/${Date.now()}`;
+      await apply(store, change({ announce: [path] }));
+      const [heard, delay] = (await listener.nextLine()).split(" ");
+      expect(heard).toBe(path);
+      late.push(Number(delay));
+    }
+    expect(late.toSorted((a, b) => a - b)[25]).toBeLessThanOrEqual(20);
+    listener.process.stdin.end();
+    expect(await listener.ended).toBe(0);
+    await store.close();
+  });
+
+  test("see everything after they slept while the rows they had not seen were tidied away", {
+    timeout: 60_000,
+  }, async () => {
+    const directory = await scratch();
+    const store = await openEmbeddedStore(directory);
+    await apply(store, put("kept from the beginning"), put("last", 0));
+    const sleeper = startChild(directory, "look");
+    expect(JSON.parse(await sleeper.nextLine())).toEqual({ last: 0, keys: 2 });
+    for (let round = 1; round <= 200; round += 1) {
+      const churn = Array.from({ length: 100 }, (_, number) => ({ key: `churn/${number}`, value: round }));
+      await apply(store, change({ put: [...churn, { key: "last", value: round }] }));
+    }
+    sleeper.tell("look again");
+    expect(JSON.parse(await sleeper.nextLine())).toEqual({ last: 200, keys: 102 });
+    sleeper.process.stdin.end();
+    expect(await sleeper.ended).toBe(0);
+    await store.close();
+  });
+
+  test("are not kept alive by an open store", { timeout: 30_000 }, async () => {
+    const directory = await scratch();
+    expect(await runChild(directory, "idle")).toEqual(["idle"]);
+  });
+});
+
+describe("Two handles in one process", () => {
+  test("share what either commits, under any name of the folder, and close one by one", async () => {
+    const directory = await scratch();
+    const first = await openEmbeddedStore(directory);
+    const second = await openEmbeddedStore(`${directory}/../${directory.split("/").at(-1)}/`);
+    await apply(first, put("a"));
+    await apply(second, put("b"));
+    expect(await keysIn(first, { prefix: "" })).toEqual(["a", "b"]);
+    await first.close();
+    await apply(second, put("c"));
+    await second.close();
+    const [third, fourth] = await Promise.all([openEmbeddedStore(directory), openEmbeddedStore(directory)]);
+    expect(await keysIn(third, { prefix: "" })).toEqual(["a", "b", "c"]);
+    await Promise.all([third.close(), fourth.close()]);
+  });
+});
