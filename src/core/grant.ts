@@ -102,5 +102,5 @@ function dropOne(view: View, path: string, holder: Holder): void {
   // A path with a queue must be handed on, which its own expiry does; here only the count matters.
   drop(view, path, holder);
   view.announce(path);
-  view.tell(aboutHolder("expired", path, holder, revision, { endedAt: holder.expiresAt, cause: "takeover" }));
+  view.tell(aboutHolder("expired", path, holder, revision, holder.expiresAt, "takeover"));
 }

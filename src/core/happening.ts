@@ -1,7 +1,7 @@
 /** What a plan makes happen, told only once its change is committed. */
 import type { Mode, Scope } from "./claim.js";
 import type { Holder, WaitRecord } from "./records.js";
-import { storedPath } from "./resource-path.js";
+import { typeOf } from "./resource-path.js";
 
 export type HappeningType =
   | "acquired"
@@ -24,7 +24,7 @@ export interface Happening {
   /** 0: the revision of the change itself. */
   readonly token?: number;
   readonly expiresAt?: number;
-  readonly heldMs?: number;
+  readonly heldMs?: number | undefined;
   readonly cause?: string | undefined;
   readonly by?: string | undefined;
 }
@@ -37,16 +37,14 @@ export function aboutHolder(
   path: string,
   holder: Holder,
   revision: number,
-  more: {
-    readonly endedAt?: number;
-    readonly cause?: string | undefined;
-    readonly by?: string | undefined;
-  } = {},
+  endedAt?: number,
+  cause?: string,
+  by?: string,
 ): Happening {
   return {
     type,
     path,
-    resourceType: storedPath(path).type,
+    resourceType: typeOf(path),
     lockId: holder.lockId,
     agentId: holder.agentId,
     mode: holder.mode,
@@ -54,9 +52,9 @@ export function aboutHolder(
     reason: holder.reason,
     token: holder.token === 0 ? revision : holder.token,
     expiresAt: holder.expiresAt,
-    ...(more.endedAt === undefined ? {} : { heldMs: Math.max(more.endedAt - holder.acquiredAt, 0) }),
-    cause: more.cause,
-    by: more.by,
+    heldMs: endedAt === undefined ? undefined : Math.max(endedAt - holder.acquiredAt, 0),
+    cause,
+    by,
   };
 }
 
@@ -69,7 +67,7 @@ export function aboutWaiter(
   return {
     type,
     path,
-    resourceType: storedPath(path).type,
+    resourceType: typeOf(path),
     lockId: waiter.lockId,
     agentId: waiter.agentId,
     mode: waiter.mode,

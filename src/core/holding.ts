@@ -39,8 +39,9 @@ export function hold(view: View, request: Request, claim: Claim): Granted {
     reason: request.reason,
     metadata: request.metadata,
   };
-  const others = record.holders.length === 0 ? record.holders : settled(record.holders, view.lockRevision(path));
-  view.putLock(path, { holders: [...others, holder], queue: record.queue });
+  const holders =
+    record.holders.length === 0 ? [holder] : [...settled(record.holders, view.lockRevision(path)), holder];
+  view.putLock(path, { holders, queue: record.queue });
   view.index(agentLockKey(agentKey(request.agentId), path));
   countAgent(view, request.agentId, 1, 0);
   view.before(holder.expiresAt);
@@ -65,10 +66,13 @@ export function prolong(view: View, path: string, holder: Holder, expiresAt: num
 /** Takes one holder out of its entry and its agent's books. */
 export function drop(view: View, path: string, holder: Holder): void {
   const record = view.lock(path) ?? nobody;
-  const holders = settled(
-    record.holders.filter((one) => one.lockId !== holder.lockId),
-    view.lockRevision(path),
-  );
+  const holders =
+    record.holders.length === 1
+      ? nobody.holders
+      : settled(
+          record.holders.filter((one) => one.lockId !== holder.lockId),
+          view.lockRevision(path),
+        );
   view.putLock(path, { holders, queue: record.queue });
   view.unindex(agentLockKey(agentKey(holder.agentId), path));
   countAgent(view, holder.agentId, -1, 0);
@@ -84,7 +88,7 @@ export function dropExpired(view: View, path: string, cause: "timer" | "takeover
     if (!hasExpired(view, holder)) continue;
     drop(view, path, holder);
     // Its time ended at its expiry, however late that was noticed.
-    view.tell(aboutHolder("expired", path, holder, revision, { endedAt: holder.expiresAt, cause }));
+    view.tell(aboutHolder("expired", path, holder, revision, holder.expiresAt, cause));
     dropped++;
   }
   return dropped;

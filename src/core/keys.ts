@@ -48,9 +48,11 @@ export function placeOfWaitKey(key: string): { readonly path: string; readonly n
   return { path: key.slice("wait".length, end), n: Number(key.slice(end + pathSeparator.length)) };
 }
 
+const escapable = /[%/]/;
+
 /** Agent ids are escaped, so that one with a slash in it cannot reach into another agent's entries. */
 export function agentKey(agentId: string): string {
-  return `agent/${agentId.replaceAll("%", "%25").replaceAll("/", "%2F")}`;
+  return `agent/${escapable.test(agentId) ? agentId.replaceAll("%", "%25").replaceAll("/", "%2F") : agentId}`;
 }
 
 export const allAgents = "agent/";

@@ -29,7 +29,7 @@ export function release(view: View, name: LockName, maxLocks: number): ReleaseRe
   if (holder.agentId !== name.agentId) return { kind: "not holder", holder };
   const revision = view.lockRevision(path);
   drop(view, path, holder);
-  view.tell(aboutHolder("released", path, holder, revision, { endedAt: view.latest }));
+  view.tell(aboutHolder("released", path, holder, revision, view.latest));
   return { kind: "released", promoted: handOn(view, name.resource, holder.scope === "tree", maxLocks) };
 }
 
@@ -72,8 +72,7 @@ export function revoke(
   );
   for (const holder of holders) {
     drop(view, path, holder);
-    const { reason: cause, by } = order;
-    view.tell(aboutHolder("revoked", path, holder, revision, { endedAt: view.latest, cause, by }));
+    view.tell(aboutHolder("revoked", path, holder, revision, view.latest, order.reason, order.by));
   }
   if (holders.length === 0) return { revoked: [], promoted: [] };
   // The holders live in any manager, and learn of it by this hint.

@@ -58,11 +58,17 @@ function ancestorsOf(path: string): string[] {
   return ancestors;
 }
 
+/** The first segment of a normal path; `/` for the root. */
+export function typeOf(path: string): string {
+  if (path === "/") return "/";
+  const end = path.indexOf("/", 1);
+  return path.slice(1, end < 0 ? undefined : end);
+}
+
 /** Resource path of something that was stored under its normal spelling. */
 export function storedPath(path: string): ResourcePath {
   if (path === "/") return root;
-  const end = path.indexOf("/", 1);
-  return { path, type: path.slice(1, end < 0 ? undefined : end), ancestors: ancestorsOf(path) };
+  return { path, type: typeOf(path), ancestors: ancestorsOf(path) };
 }
 
 /** True when `path` is `above` or stands below it. */

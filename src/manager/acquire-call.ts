@@ -319,7 +319,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   #emit(type: "contended" | "refused", cause?: string): void {
     const { events, storeClock } = this.#services;
     const claim = this.request.claims[0];
-    if (!events.heard || claim === undefined) return;
+    if (claim === undefined) return;
     const { agentId, mode, scope, reason } = this.request;
     events.emit({
       type,

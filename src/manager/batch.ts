@@ -26,28 +26,35 @@ export class Batch {
   place(job: Job): boolean {
     const met = this.#met(job);
     if (met === undefined) return false;
-    const [first, ...others] = met;
-    let size = job.reads.length + job.writes.length;
+    if (met.length > 0 && !this.#mayJoin(job, met)) return false;
+    if (this.#crossesRange(job, met)) return false;
+
+    let group = met[0];
+    if (group === undefined) {
+      group = new Group(this.#firstNumber + this.#groups.length, job);
+      this.#groups.push(group);
+    } else {
+      for (let i = 1; i < met.length; i++) group.absorb(met[i] ?? group);
+      group.add(job);
+    }
+    if (job.ranges.length > 0) this.#rangeGroups.push(group);
+    this.#mark(job, group);
+    return true;
+  }
+
+  #mayJoin(job: Job, met: readonly Group[]): boolean {
+    let { size } = job;
     let jobs = 1;
     for (const group of met) {
       size += group.keys;
       jobs += group.jobs.length;
     }
-    if (met.length > 0) {
-      if (job.alone || met.some((group) => group.jobs.some((one) => one.alone))) return false;
-      if (jobs > mostJobsPerGroup || size > this.#maxKeys) return false;
-    }
-    if (this.#crossesRange(job, met)) return false;
-
-    const group = first ?? new Group(this.#firstNumber + this.#groups.length);
-    if (first === undefined) this.#groups.push(group);
-    for (const other of others) group.absorb(other);
-    group.jobs.push(job);
-    group.keys += job.reads.length + job.writes.length;
-    for (const range of job.ranges) group.ranges.push(range);
-    if (job.ranges.length > 0) this.#rangeGroups.push(group);
-    this.#mark(job, group);
-    return true;
+    return (
+      !job.alone &&
+      !met.some((group) => group.jobs.some((one) => one.alone)) &&
+      jobs <= mostJobsPerGroup &&
+      size <= this.#maxKeys
+    );
   }
 
   /** The groups whose keys the job meets; `undefined` when those are too many to tell. */
@@ -100,44 +107,43 @@ export class Batch {
 
 /** What a group asks of the store. `patience`: store time after which it must no longer be applied. */
 export function changeOf(group: Group, patience: number): Change {
-  const expect: Expectation[] = [];
+  const [only] = group.jobs;
+  const one = group.jobs.length === 1 ? only : undefined;
+  group.expected = one?.reads ?? distinct(group.jobs.flatMap((job) => job.reads));
+  group.written = one?.writes ?? distinct(group.jobs.flatMap((job) => job.writes));
+  group.notAfter = group.jobs.reduce((least, job) => Math.min(least, job.notAfter), patience);
+
+  const keys: Expectation[] = group.expected.map((cell) => {
+    cell.expectedBy = group.number;
+    return { key: cell.key, revision: cell.revision };
+  });
   const put: Change["put"][number][] = [];
   const remove: string[] = [];
-  const announce: string[] = [];
-  let notAfter = patience;
-
-  for (const job of group.jobs) {
-    for (const cell of job.reads) {
-      if (cell.expectedBy === group.number) continue;
-      cell.expectedBy = group.number;
-      group.expected.push(cell);
-      expect.push({ key: cell.key, revision: cell.revision });
-    }
-    for (const path of job.announced) if (!announce.includes(path)) announce.push(path);
-    if (job.notAfter < notAfter) notAfter = job.notAfter;
+  for (const cell of group.written) {
+    if (cell.draft !== undefined) put.push({ key: cell.key, value: cell.draft });
+    // Expected to be absent: there is nothing to remove.
+    else if (cell.expectedBy !== group.number || cell.revision !== 0) remove.push(cell.key);
   }
-  for (const job of group.jobs) {
-    for (const cell of job.writes) {
-      if (cell.putBy === group.number) continue;
-      cell.putBy = group.number;
-      group.written.push(cell);
-      if (cell.draft !== undefined) put.push({ key: cell.key, value: cell.draft });
-      // Expected to be absent: there is nothing to remove.
-      else if (!(cell.expectedBy === group.number && cell.revision === 0)) remove.push(cell.key);
-    }
-  }
-  indexEntries(group, put, remove);
-  for (const range of group.ranges) expect.push(range);
-  group.notAfter = notAfter;
-  return { expect, put, remove, announce, notAfter };
-}
-
-/** What was put and removed again counts as it was left. */
-function indexEntries(group: Group, put: Change["put"][number][], remove: string[]): void {
-  const left = new Map<string, boolean>();
-  for (const job of group.jobs) for (const { key, there } of job.indexed) left.set(key, there);
-  for (const [key, there] of left) {
+  for (const { key, there } of one?.indexed.length === 1 ? one.indexed : lastOfEach(group)) {
     if (there) put.push({ key, value: 1 });
     else remove.push(key);
   }
+  return {
+    expect: group.ranges.length === 0 ? keys : [...keys, ...group.ranges],
+    put,
+    remove,
+    announce: one?.announced ?? distinct(group.jobs.flatMap((job) => job.announced)),
+    notAfter: group.notAfter,
+  };
+}
+
+function distinct<Item>(items: readonly Item[]): readonly Item[] {
+  return [...new Set(items)];
+}
+
+/** An index entry that was put and removed again counts as it was left. */
+function lastOfEach(group: Group): Job["indexed"] {
+  const last = new Map<string, Job["indexed"][number]>();
+  for (const job of group.jobs) for (const entry of job.indexed) last.set(entry.key, entry);
+  return [...last.values()];
 }

@@ -27,7 +27,7 @@ import type { Store, Subscription } from "../store/store.js";
 import { Aborts } from "./aborts.js";
 import { AcquireCall } from "./acquire-call.js";
 import type { Config } from "./config.js";
-import { EventSource } from "./event-source.js";
+import { type EventCounter, EventSource } from "./event-source.js";
 import { Handle, type Keeper } from "./handle.js";
 import { Happenings } from "./happenings.js";
 import { type HeldLock, HeldLocks } from "./held-locks.js";
@@ -46,8 +46,7 @@ import { TimerWheel } from "./timer-wheel.js";
 import { WaitingRoom } from "./waiting-room.js";
 
 /** Counts events, and says what they add up to. */
-export interface MetricsSink {
-  observe(event: LockEvent): void;
+export interface MetricsSink extends EventCounter {
   text(): Promise<string>;
   close(): void;
 }
@@ -148,7 +147,7 @@ export class Engine implements LockManager {
       letGo: (held) => this.#letGo(held),
     };
     this.#metrics = options.metrics?.(() => this.getLockCount());
-    if (this.#metrics !== undefined) events.listen((event) => this.#metrics?.observe(event));
+    if (this.#metrics !== undefined) events.count(this.#metrics);
   }
 
   async #start(): Promise<void> {
@@ -269,21 +268,20 @@ export class Engine implements LockManager {
     };
   }
 
-  async #release(name: LockName, signal?: AbortSignal): Promise<boolean> {
+  #release(name: LockName, signal?: AbortSignal): Promise<boolean> {
     const { limits, room } = this.#services;
-    const { path } = name.resource;
-    const { reply, commit } = await this.#told("release", name, {
+    return this.#run({
       plan: (view) => release(view, name, limits.maxLocksPerAgent),
-      onDone: (reply, { revision }) => {
-        if (reply.kind === "not holder") return;
-        this.#held.released(path, name.lockId);
+      answer: (reply, { revision, uncertain }) => {
+        if (reply.kind === "not holder") throw notHolder("release", name, reply.holder);
+        this.#held.released(name.resource.path, name.lockId);
         if (reply.kind === "released") room.serve(reply.promoted, revision);
+        // What an earlier attempt without an answer was to end has ended.
+        return reply.kind === "released" || uncertain;
       },
+      onError: (error) => this.#tellFailed("release", name, error),
       signal,
     });
-    if (reply.kind === "not holder") throw this.#failed("release", name, notHolder("release", name, reply.holder));
-    // What an earlier attempt without an answer was to end has ended.
-    return reply.kind === "released" || commit.uncertain;
   }
 
   #letGo(held: HeldLock): Promise<boolean> {
@@ -305,24 +303,23 @@ export class Engine implements LockManager {
     return this.#extend(name, this.#inputs.ttl(ttl, name.resource), signalOf(options.signal));
   }
 
-  async #extend(name: LockName, ttlMs: number | undefined, signal: AbortSignal | undefined): Promise<Lock> {
-    const { reply, commit } = await this.#told("extend", name, {
+  #extend(name: LockName, ttlMs: number | undefined, signal: AbortSignal | undefined): Promise<Lock> {
+    return this.#run({
       plan: (view) => extend(view, name, ttlMs),
-      onDone: (reply) => {
-        if (reply.kind === "extended") this.#held.extended(reply.granted);
+      answer: (reply, { revision }) => {
+        switch (reply.kind) {
+          case "extended":
+            this.#held.extended(reply.granted);
+            return lockOf(reply.granted.path, reply.granted.holder, revision);
+          case "lost":
+            throw lostError("extend", name, reply.expiredAt, this.#services.storeClock.latest());
+          case "not holder":
+            throw notHolder("extend", name, reply.holder);
+        }
       },
+      onError: (error) => this.#tellFailed("extend", name, error),
       signal,
     });
-    switch (reply.kind) {
-      case "extended":
-        return lockOf(reply.granted.path, reply.granted.holder, commit.revision);
-      case "lost": {
-        const error = lostError("extend", name, reply.expiredAt, this.#services.storeClock.latest());
-        throw this.#failed("extend", name, error);
-      }
-      case "not holder":
-        throw this.#failed("extend", name, notHolder("extend", name, reply.holder));
-    }
   }
 
   /** Once a holder was told `lost`, that stays so: an extension that came through all the same is given back. */
@@ -349,18 +346,18 @@ export class Engine implements LockManager {
       by: options.by === undefined ? undefined : this.#inputs.agent(options.by, "by"),
     };
     const { limits, room } = this.#services;
-    const { reply, commit } = await this.#run({
+    return this.#run({
       plan: (view) => revoke(view, resource, order, limits.maxLocksPerAgent),
-      onDone: ({ revoked, promoted }, { revision }) => {
+      answer: ({ revoked, promoted }, { revision }) => {
         for (const { path, holder } of revoked) {
           const held = this.#held.find(path, holder.lockId);
           if (held !== undefined) this.#held.lost(held, "revoked");
         }
         room.serve(promoted, revision);
+        return revoked.map(({ path, holder }) => lockOf(path, holder, revision));
       },
       signal: signalOf(options.signal),
     });
-    return reply.revoked.map(({ path, holder }) => lockOf(path, holder, commit.revision));
   }
 
   #expire(path: string): void {
@@ -419,18 +416,18 @@ export class Engine implements LockManager {
   ): Promise<CheckResult> {
     const resources = this.#inputs.paths(resourcePaths, mostPathsPerCheck);
     const agent = this.#inputs.agent(agentId);
-    const { reply } = await this.#run({
+    return this.#run({
       plan: (view) => check(view, resources, agent),
+      answer: (reply) => ({
+        mine: reply.mine.map(({ path, holder, revision }) => lockOf(path, holder, revision)),
+        theirs: reply.theirs.map(({ path, blockers }) => ({
+          resourcePath: path,
+          conflicts: blockers.map(conflictOf),
+        })),
+        free: reply.free,
+      }),
       signal: signalOf(options.signal),
     });
-    return {
-      mine: reply.mine.map(({ path, holder, revision }) => lockOf(path, holder, revision)),
-      theirs: reply.theirs.map(({ path, blockers }) => ({
-        resourcePath: path,
-        conflicts: blockers.map(conflictOf),
-      })),
-      free: reply.free,
-    };
   }
 
   events(filter: EventFilter = {}): AsyncIterableIterator<LockEvent> {
@@ -492,39 +489,24 @@ export class Engine implements LockManager {
 
   // --- Trips through the pipeline.
 
-  #run<Reply>(trip: Trip<Reply>): ReturnType<typeof run<Reply>> {
-    this.#assertOpen();
+  #run<Reply, Answer>(trip: Trip<Reply, Answer>): Promise<Answer> {
+    if (this.#closing !== undefined) return Promise.reject(closedError());
     return run(this.#services.pipeline, this.#services.aborts, trip);
   }
 
-  async #told<Reply>(
-    call: "release" | "extend",
-    name: LockName,
-    trip: Trip<Reply>,
-  ): ReturnType<typeof run<Reply>> {
-    try {
-      return await this.#run(trip);
-    } catch (error) {
-      throw this.#failed(call, name, error);
-    }
-  }
-
-  /** Tells of a call that failed, and hands the error on. */
-  #failed(call: "release" | "extend", name: LockName, error: unknown): Error {
+  #tellFailed(call: "release" | "extend", name: LockName, error: unknown): void {
     const { events, storeClock } = this.#services;
-    if (events.heard && error instanceof LockError) {
-      events.emit({
-        type: "failed",
-        at: new Date(storeClock.latest()),
-        resourcePath: name.resource.path,
-        resourceType: name.resource.type,
-        lockId: name.lockId,
-        agentId: name.agentId,
-        cause: error.code,
-        call,
-      });
-    }
-    return asError(error);
+    if (!(error instanceof LockError)) return;
+    events.emit({
+      type: "failed",
+      at: new Date(storeClock.latest()),
+      resourcePath: name.resource.path,
+      resourceType: name.resource.type,
+      lockId: name.lockId,
+      agentId: name.agentId,
+      cause: error.code,
+      call,
+    });
   }
 
   #assertOpen(): void {
@@ -558,14 +540,14 @@ export class Engine implements LockManager {
     if (ownsStore) await store.close();
   }
 
+  /** A release that fails is no reason not to close: the lock ends with its ttl. */
   #giveBack(held: HeldLock): Promise<unknown> {
     const { pipeline, limits, aborts } = this.#services;
     const name = nameOf(held);
-    const trip = run(pipeline, aborts, {
+    return run(pipeline, aborts, {
       plan: (view) => release(view, name, limits.maxLocksPerAgent),
-      onDone: () => this.#held.released(held.path, name.lockId),
-    });
-    return trip.catch((error: unknown) => this.#failed("release", name, error));
+      answer: () => this.#held.released(held.path, name.lockId),
+    }).catch((error: unknown) => this.#tellFailed("release", name, error));
   }
 
   /** Waits for work, but not for ever on a store that does not answer. */

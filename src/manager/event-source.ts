@@ -6,26 +6,44 @@ import type { EventFilter, LockEvent } from "../lock-manager.js";
 const longestBacklog = 1_000;
 
 export type EventFacts = Omit<LockEvent, "id">;
-export type EventListener = (event: LockEvent) => void;
+
+/** The few facts of an event that are counted. */
+export interface CountedFacts {
+  readonly type: LockEvent["type"];
+  readonly resourceType: string;
+  readonly cause?: string | undefined;
+  readonly call?: LockEvent["call"] | undefined;
+  readonly waitedMs?: number | undefined;
+  readonly heldMs?: number | undefined;
+}
+
+/** Adds events up. Quick, and never throws. */
+export interface EventCounter {
+  observe(facts: CountedFacts): void;
+}
 
 export class EventSource {
-  readonly #listeners: EventListener[] = [];
   readonly #readers = new Set<Reader>();
+  #counter: EventCounter | undefined;
   #lastId = 0;
 
-  /** Listeners are for the manager's own folds over events; they must be quick and must not throw. */
-  listen(listener: EventListener): void {
-    this.#listeners.push(listener);
+  count(counter: EventCounter): void {
+    this.#counter = counter;
   }
 
-  /** False when nobody would hear an event, which then need not be made. */
-  get heard(): boolean {
-    return this.#listeners.length > 0 || this.#readers.size > 0;
+  /** `facts` is called only when somebody reads events: most of the time they are only counted. */
+  happened(counted: CountedFacts, facts: () => EventFacts): void {
+    this.#counter?.observe(counted);
+    if (this.#readers.size > 0) this.#offer(facts());
   }
 
   emit(facts: EventFacts): void {
+    this.#counter?.observe(facts);
+    if (this.#readers.size > 0) this.#offer(facts);
+  }
+
+  #offer(facts: EventFacts): void {
     const event: LockEvent = { id: ++this.#lastId, ...facts };
-    for (const listener of this.#listeners) listener(event);
     for (const reader of this.#readers) reader.offer(event);
   }
 

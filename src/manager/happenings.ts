@@ -1,7 +1,6 @@
 /** What follows from what happened: events for whoever listens, and word to the waiters whose turn may have come. */
 import type { Happening } from "../core/happening.js";
 import { storedPath } from "../core/resource-path.js";
-import type { LockEvent } from "../lock-manager.js";
 import type { EventFacts, EventSource } from "./event-source.js";
 import type { StoreClock } from "./store-clock.js";
 import type { WaitingRoom } from "./waiting-room.js";
@@ -25,12 +24,15 @@ export class Happenings {
 
   /** `waitedMs`: how long the command's own acquire has taken. */
   tell(happened: readonly Happening[], revision: number, waitedMs: (lockId: string) => number | undefined): void {
-    const { heard } = this.#events;
     for (const happening of happened) {
       if (frees(happening) && !this.#room.isEmpty && !isHandedOn(happening, happened)) {
         this.#freed.push({ path: happening.path, tree: happening.scope === "tree" });
       }
-      if (heard) this.#events.emit(this.#eventOf(happening, revision, waitedMs));
+      const { type, resourceType, cause, heldMs } = happening;
+      const waited = type === "acquired" ? waitedMs(happening.lockId) : undefined;
+      this.#events.happened({ type, resourceType, cause, heldMs, waitedMs: waited }, () =>
+        this.#eventOf(happening, revision, waited),
+      );
     }
   }
 
@@ -42,14 +44,9 @@ export class Happenings {
     for (const { path, tree } of freed) this.#room.freed(path, storedPath(path).ancestors, tree);
   }
 
-  #eventOf(
-    happening: Happening,
-    revision: number,
-    waitedMs: (lockId: string) => number | undefined,
-  ): EventFacts {
+  #eventOf(happening: Happening, revision: number, waited: number | undefined): EventFacts {
     const { type, path, resourceType, lockId, agentId, mode, scope, reason, token, expiresAt, heldMs, cause, by } =
       happening;
-    const waited = type === "acquired" ? waitedMs(lockId) : undefined;
     return {
       type,
       at: new Date(this.#storeClock.latest()),
@@ -66,7 +63,7 @@ export class Happenings {
       ...(heldMs === undefined ? {} : { heldMs }),
       ...(cause === undefined ? {} : { cause }),
       ...(by === undefined ? {} : { by }),
-    } satisfies Omit<LockEvent, "id">;
+    };
   }
 }
 

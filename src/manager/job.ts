@@ -24,6 +24,11 @@ export interface Commit {
   readonly uncertain: boolean;
 }
 
+export interface RangeExpectation {
+  readonly range: Range;
+  readonly unchangedSince: number;
+}
+
 /** A range as it was read for a job. */
 export interface ReadRange {
   readonly range: Range;
@@ -38,18 +43,19 @@ export class Job {
   /** Local monotonic time after which conflicts are no longer fought out. */
   readonly giveUpAt: number;
 
-  reads: Cell[] = [];
-  writes: Cell[] = [];
+  /* What the last plan came to. */
+  reads: readonly Cell[] = none;
+  writes: readonly Cell[] = none;
   /** Index entries put or removed. */
-  indexed: { readonly key: string; readonly there: boolean }[] = [];
-  ranges: { readonly range: Range; readonly unchangedSince: number }[] = [];
-  announced: string[] = [];
-  happened: Happening[] = [];
+  indexed: readonly { readonly key: string; readonly there: boolean }[] = none;
+  ranges: readonly RangeExpectation[] = none;
+  announced: readonly string[] = none;
+  happened: readonly Happening[] = none;
   notAfter = Infinity;
   reply: unknown = undefined;
 
   /** Ranges read for this job; gone after each attempt to commit. */
-  loaded: ReadRange[] = [];
+  loaded: readonly ReadRange[] = none;
   /** After a conflict in a merged change, tried on its own. */
   alone = false;
   /** An earlier attempt may have been applied. */
@@ -65,18 +71,20 @@ export class Job {
     this.giveUpAt = giveUpAt;
   }
 
+  /** How many keys its change names. */
+  get size(): number {
+    return this.reads.length + this.writes.length + this.indexed.length;
+  }
+
   /** Forgets the last plan. */
   clear(): void {
-    this.reads = [];
-    this.writes = [];
-    this.indexed = [];
-    this.ranges = [];
-    this.announced = [];
-    this.happened = [];
+    this.ranges = none;
+    this.announced = none;
     this.notAfter = Infinity;
-    this.reply = undefined;
   }
 }
+
+const none: never[] = [];
 
 /**
  * What the manager believes of one key of the store.
@@ -103,7 +111,6 @@ export class Cell {
   readBy = 0;
   writtenBy = 0;
   expectedBy = 0;
-  putBy = 0;
 
   constructor(key: string) {
     this.key = key;
@@ -126,17 +133,20 @@ export class Cell {
 export class Group {
   /** Never used twice. */
   readonly number: number;
-  readonly jobs: Job[] = [];
-  readonly ranges: { readonly range: Range; readonly unchangedSince: number }[] = [];
-  /** The change that was sent. Kept for what follows from its outcome. */
+  jobs: readonly Job[];
+  ranges: readonly RangeExpectation[];
+  keys: number;
+  /** The cells of the change that was sent, and when it can no longer be applied. */
+  expected: readonly Cell[] = none;
+  written: readonly Cell[] = none;
   notAfter = Infinity;
-  expected: Cell[] = [];
-  written: Cell[] = [];
-  keys = 0;
-  #mergedInto: Group | undefined;
+  #mergedInto: Group | undefined = undefined;
 
-  constructor(number: number) {
+  constructor(number: number, job: Job) {
     this.number = number;
+    this.jobs = [job];
+    this.ranges = job.ranges;
+    this.keys = job.size;
   }
 
   root(): Group {
@@ -145,9 +155,15 @@ export class Group {
     return group;
   }
 
+  add(job: Job): void {
+    this.jobs = [...this.jobs, job];
+    this.ranges = [...this.ranges, ...job.ranges];
+    this.keys += job.size;
+  }
+
   absorb(other: Group): void {
-    for (const job of other.jobs) this.jobs.push(job);
-    for (const range of other.ranges) this.ranges.push(range);
+    this.jobs = [...this.jobs, ...other.jobs];
+    this.ranges = [...this.ranges, ...other.ranges];
     this.keys += other.keys;
     other.#mergedInto = this;
   }

@@ -41,6 +41,8 @@ export interface PipelineOptions {
   readonly onCommitted: () => void;
 }
 
+const noRanges: never[] = [];
+
 export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #planner = new Planner();
@@ -273,7 +275,7 @@ export class Pipeline {
     for (const [index, cell] of group.expected.entries()) cell.learn(outcome.found[index], serial);
     for (const job of group.jobs) {
       job.alone = group.jobs.length > 1;
-      job.loaded = [];
+      job.loaded = noRanges;
       this.#failures.conflicted(job);
     }
   }
@@ -283,7 +285,7 @@ export class Pipeline {
     for (const cell of [...group.expected, ...group.written]) cell.forget();
     for (const job of group.jobs) {
       job.alone = group.jobs.length > 1;
-      job.loaded = [];
+      job.loaded = noRanges;
       this.#failures.failed(job, error, group.notAfter);
     }
   }

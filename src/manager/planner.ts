@@ -29,8 +29,15 @@ export class Planner implements View {
   #mark = 0;
   #job: Job | undefined;
   #missing: Range[] = [];
-  /** The drafts that the plan replaced, to be put back when the job finds no place in the batch. */
-  #replaced: { cell: Cell; draft: Value | undefined; written: boolean }[] = [];
+  /* What the plan under way touched, in lists that are used again: a plan leaves exact copies in its job. */
+  readonly #reads = new Scratch<Cell>();
+  readonly #writes = new Scratch<Cell>();
+  readonly #indexed = new Scratch<{ readonly key: string; readonly there: boolean }>();
+  readonly #happened = new Scratch<Happening>();
+  /** The drafts before each write, to be put back when the job finds no place in the batch. */
+  readonly #replacedIn = new Scratch<Cell>();
+  readonly #replaced = new Scratch<Value | undefined>();
+  readonly #replacedWritten = new Scratch<boolean>();
 
   /** Begins a batch; store time is between these two while it is planned. */
   begin(batch: number, earliest: number, latest: number, managerId: string): void {
@@ -48,20 +55,34 @@ export class Planner implements View {
     this.#mark++;
     this.ordinal++;
     this.#missing = [];
-    this.#replaced = [];
+    this.#reads.clear();
+    this.#writes.clear();
+    this.#indexed.clear();
+    this.#happened.clear();
+    this.#forgetReplaced();
     job.reply = job.command.plan(this, job.uncertain);
+    job.reads = this.#reads.copy();
+    job.writes = this.#writes.copy();
+    job.indexed = this.#indexed.copy();
+    job.happened = this.#happened.copy();
     return this.#missing;
   }
 
   /** Takes back what the last plan wrote. */
   undo(): void {
-    for (let i = this.#replaced.length - 1; i >= 0; i--) {
-      const last = this.#replaced[i];
-      if (last === undefined) continue;
-      last.cell.draft = last.draft;
-      last.cell.written = last.written;
+    for (let i = this.#replacedIn.length - 1; i >= 0; i--) {
+      const cell = this.#replacedIn.at(i);
+      if (cell === undefined) continue;
+      cell.draft = this.#replaced.at(i);
+      cell.written = this.#replacedWritten.at(i) ?? false;
     }
-    this.#replaced = [];
+    this.#forgetReplaced();
+  }
+
+  #forgetReplaced(): void {
+    this.#replacedIn.clear();
+    this.#replaced.clear();
+    this.#replacedWritten.clear();
   }
 
   /** Forgets cells that were not used lately. To be called between batches. */
@@ -105,11 +126,11 @@ export class Planner implements View {
   }
 
   index(key: string): void {
-    this.#planned().indexed.push({ key, there: true });
+    this.#indexed.push({ key, there: true });
   }
 
   unindex(key: string): void {
-    this.#planned().indexed.push({ key, there: false });
+    this.#indexed.push({ key, there: false });
   }
 
   get(key: string): Value | undefined {
@@ -139,7 +160,7 @@ export class Planner implements View {
       });
       return nothing;
     }
-    job.ranges.push({ range: loaded.range, unchangedSince: loaded.revision });
+    job.ranges = [...job.ranges, { range: loaded.range, unchangedSince: loaded.revision }];
     return loaded.found;
   }
 
@@ -156,7 +177,8 @@ export class Planner implements View {
   }
 
   announce(path: string): void {
-    this.#planned().announced.push(path);
+    const job = this.#planned();
+    job.announced = [...job.announced, path];
   }
 
   before(time: number): void {
@@ -165,7 +187,7 @@ export class Planner implements View {
   }
 
   tell(happening: Happening): void {
-    this.#planned().happened.push(happening);
+    this.#happened.push(happening);
   }
 
   #planned(): Job {
@@ -177,18 +199,20 @@ export class Planner implements View {
     this.#draft(cell);
     if (cell.readBy !== this.#mark) {
       cell.readBy = this.#mark;
-      this.#planned().reads.push(cell);
+      this.#reads.push(cell);
     }
     return cell;
   }
 
   #write(cell: Cell): Cell {
     this.#draft(cell);
-    this.#replaced.push({ cell, draft: cell.draft, written: cell.written });
+    this.#replacedIn.push(cell);
+    this.#replaced.push(cell.draft);
+    this.#replacedWritten.push(cell.written);
     cell.written = true;
     if (cell.writtenBy !== this.#mark) {
       cell.writtenBy = this.#mark;
-      this.#planned().writes.push(cell);
+      this.#writes.push(cell);
     }
     return cell;
   }
@@ -201,5 +225,29 @@ export class Planner implements View {
     cell.written = false;
     cell.writer = 0;
     cell.reader = 0;
+  }
+}
+
+const empty: never[] = [];
+
+/** A list that is filled again and again: it keeps its room, where a fresh array would be grown anew each time. */
+class Scratch<Item> {
+  readonly #items: Item[] = [];
+  length = 0;
+
+  push(item: Item): void {
+    this.#items[this.length++] = item;
+  }
+
+  at(index: number): Item | undefined {
+    return this.#items[index];
+  }
+
+  copy(): readonly Item[] {
+    return this.length === 0 ? empty : this.#items.slice(0, this.length);
+  }
+
+  clear(): void {
+    this.length = 0;
   }
 }

@@ -38,8 +38,11 @@ export function createReader({ store, clock, storeClock, retry, random }: Reader
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (!signal?.aborted) return;
-  throw new LockError("aborted", "The call was aborted by its caller.", {}, { cause: signal.reason });
+  if (signal?.aborted) throw abortedCall(signal);
+}
+
+export function abortedCall(signal: AbortSignal): LockError {
+  return new LockError("aborted", "The call was aborted by its caller.", {}, { cause: signal.reason });
 }
 
 function unreadable(failures: number, cause: unknown): LockError {

@@ -4,42 +4,88 @@ import { LockError } from "../errors.js";
 import type { Aborts } from "./aborts.js";
 import type { Command, Commit } from "./job.js";
 import type { Pipeline } from "./pipeline.js";
-import { throwIfAborted } from "./reader.js";
+import { abortedCall } from "./reader.js";
 
-export interface Trip<Reply> {
+export interface Trip<Reply, Answer> {
   readonly plan: (view: View) => Reply;
-  /** Called at once when the change is committed, before the promise resolves: what others are owed. */
-  readonly onDone?: (reply: Reply, commit: Commit) => void;
+  /** Called at once when the change is committed: does what others are owed, and answers the caller or throws. */
+  readonly answer: (reply: Reply, commit: Commit) => Answer;
+  /** Told of every error, thrown by `answer` or met on the way. */
+  readonly onError?: ((error: unknown) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Rejects with `aborted` as soon as the signal does; what was already sent may still be done, and its `onDone` is called. */
-export function run<Reply>(
+/** Rejects with `aborted` as soon as the signal does; what was already sent may still be done, and is then answered for nobody. */
+export function run<Reply, Answer>(
   pipeline: Pipeline,
   aborts: Aborts,
-  { plan, onDone, signal }: Trip<Reply>,
-): Promise<{ reply: Reply; commit: Commit }> {
-  throwIfAborted(signal);
+  trip: Trip<Reply, Answer>,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      job.cancelled = true;
-      reject(new LockError("aborted", "The call was aborted by its caller.", {}, { cause: signal?.reason }));
-    };
-    const command: Command<Reply> = {
-      plan,
-      needsProof: () => true,
-      done: (reply, commit) => {
-        if (signal !== undefined) aborts.remove(signal, stop);
-        onDone?.(reply, commit);
-        resolve({ reply, commit });
-      },
-      fail: (error) => {
-        if (signal !== undefined) aborts.remove(signal, stop);
-        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- passed on as it came
-        reject(error);
-      },
-    };
+    const command = new TripCommand(trip, aborts, resolve, reject);
+    const { signal } = trip;
+    if (signal?.aborted) {
+      command.fail(abortedCall(signal));
+      return;
+    }
     const job = pipeline.submit(command);
-    if (signal !== undefined) aborts.add(signal, stop);
+    if (signal === undefined) return;
+    command.stop = () => {
+      job.cancelled = true;
+      command.fail(abortedCall(signal));
+    };
+    aborts.add(signal, command.stop);
   });
+}
+
+class TripCommand<Reply, Answer> implements Command<Reply> {
+  stop: (() => void) | undefined = undefined;
+  readonly #trip: Trip<Reply, Answer>;
+  readonly #aborts: Aborts;
+  readonly #resolve: (answer: Answer) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    trip: Trip<Reply, Answer>,
+    aborts: Aborts,
+    resolve: (answer: Answer) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#trip = trip;
+    this.#aborts = aborts;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  plan(view: View): Reply {
+    return this.#trip.plan(view);
+  }
+
+  needsProof(): boolean {
+    return true;
+  }
+
+  done(reply: Reply, commit: Commit): void {
+    this.#ignoreSignal();
+    try {
+      this.#resolve(this.#trip.answer(reply, commit));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  fail(error: unknown): void {
+    this.#ignoreSignal();
+    this.#fail(error);
+  }
+
+  #fail(error: unknown): void {
+    if (error instanceof LockError) this.#trip.onError?.(error);
+    this.#reject(error);
+  }
+
+  #ignoreSignal(): void {
+    const { signal } = this.#trip;
+    if (signal !== undefined && this.stop !== undefined) this.#aborts.remove(signal, this.stop);
+  }
 }
