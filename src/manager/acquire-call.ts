@@ -216,6 +216,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
       return;
     }
     this.#finish();
+    if (!this.#services.room.isEmpty) this.#services.room.granted(this.request.agentId);
     this.#hearing.granted(granted, revision);
   }
 

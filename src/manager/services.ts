@@ -16,6 +16,8 @@ export interface Room {
   readonly isEmpty: boolean;
   enter(call: WaitingCall): void;
   leave(call: WaitingCall): void;
+  /** An agent got a lock, which may give its other claims their turn. */
+  granted(agentId: string): void;
   /** The next in the queue may be able to go as well. */
   passOn(call: WaitingCall): void;
   /** Looks again at that store time. */

@@ -51,6 +51,7 @@ export class WaitingRoom implements Room {
   /** The queues at or below a path, for trees. */
   readonly #below = new Map<string, Set<LocalQueue>>();
   readonly #byRequest = new Map<string, WaitingCall>();
+  readonly #byAgent = new Map<string, Set<WaitingCall>>();
   #cancelPoll: Cancel | undefined;
   #closed = false;
 
@@ -81,6 +82,9 @@ export class WaitingRoom implements Room {
 
   enter(call: WaitingCall): void {
     this.#byRequest.set(call.request.requestId, call);
+    const calls = this.#byAgent.get(call.request.agentId);
+    if (calls === undefined) this.#byAgent.set(call.request.agentId, new Set([call]));
+    else calls.add(call);
     for (const [index, claim] of call.request.claims.entries()) {
       this.#queueAt(claim.resource).calls.set(call.places[index] ?? 0, call);
     }
@@ -89,6 +93,9 @@ export class WaitingRoom implements Room {
 
   leave(call: WaitingCall): void {
     if (!this.#byRequest.delete(call.request.requestId)) return;
+    const calls = this.#byAgent.get(call.request.agentId);
+    calls?.delete(call);
+    if (calls?.size === 0) this.#byAgent.delete(call.request.agentId);
     for (const [index, claim] of call.request.claims.entries()) {
       const queue = this.#byPath.get(claim.resource.path);
       if (queue === undefined || queue.calls.get(call.places[index] ?? 0) !== call) continue;
@@ -156,6 +163,11 @@ export class WaitingRoom implements Room {
         this.#look(next);
       }
     }
+  }
+
+  /** An agent got a lock: whoever is ahead of its other claims may wait for that lock now, and is then no longer waited for. */
+  granted(agentId: string): void {
+    for (const call of this.#byAgent.get(agentId) ?? []) call.look();
   }
 
   /** Looks again when the locks in the way have surely expired. */
