@@ -1,19 +1,18 @@
 /** The factory: a lock manager in process, over a store. */
 import { randomUUID } from "node:crypto";
-import type { Registry } from "@prometheus-io/client";
 import type { Clock } from "./clock/clock.js";
 import { systemClock } from "./clock/system-clock.js";
 import { invalid } from "./errors.js";
 import type { LockManager } from "./lock-manager.js";
 import { type LockManagerConfig, readConfig } from "./manager/config.js";
 import { Engine } from "./manager/engine.js";
-import { createLockMetrics } from "./metrics/lock-metrics.js";
+import { createLockMetrics, type LockMetricsOptions } from "./metrics/lock-metrics.js";
 import { openStore } from "./open-store.js";
 import type { Store } from "./store/store.js";
 
 export type CreateLockManagerConfig = LockManagerConfig & {
   /** Where the metrics go; default a registry of the manager's own. */
-  readonly registry?: Registry;
+  readonly registry?: NonNullable<LockMetricsOptions["registry"]>;
 };
 
 /** What a manager takes from its surroundings. Tests hand in their own. */

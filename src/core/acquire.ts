@@ -3,7 +3,7 @@ import { type Blocker, visitBlockers, visitEarlier, visitHolders } from "./block
 import type { Claim, Request } from "./claim.js";
 import { findMismatch, grant, type Limits, notYetHeld, overLimit, type Refusal } from "./grant.js";
 import type { Granted } from "./holding.js";
-import { agentKey, agentWaitKey, lockKey } from "./keys.js";
+import { agentKey, agentWaitKey } from "./keys.js";
 import { join } from "./queue.js";
 import { agentWaitAt, type View } from "./view.js";
 
@@ -52,11 +52,7 @@ export function acquire(
  * When the first lock in the way expires, `Infinity` when only waiters are in the way, `undefined` when nothing is. A lock in the way is
  * enough to know, and saves reading the queue.
  */
-function blockedUntil(
-  view: View,
-  request: Request,
-  claims: readonly Claim[],
-): number | undefined {
+function blockedUntil(view: View, request: Request, claims: readonly Claim[]): number | undefined {
   let until: number | undefined;
   for (const claim of claims) {
     visitHolders(view, request, claim, ({ holder }) => {

@@ -2,7 +2,7 @@
 import { type Blocker, visitBlockers } from "./blockers.js";
 import type { Claim, Request } from "./claim.js";
 import { type Granted, ownHolder } from "./holding.js";
-import { lockKey } from "./keys.js";
+
 import type { ResourcePath } from "./resource-path.js";
 import type { View } from "./view.js";
 
@@ -27,7 +27,13 @@ export function check(view: View, resources: readonly ResourcePath[], agentId: s
       continue;
     }
     const claim: Claim = { resource, lockId: "", ttlMs: 0 };
-    const request: Request = { requestId: "", agentId, mode: "exclusive", scope: "resource", claims: [claim] };
+    const request: Request = {
+      requestId: "",
+      agentId,
+      mode: "exclusive",
+      scope: "resource",
+      claims: [claim],
+    };
     const blockers: Blocker[] = [];
     visitBlockers(view, request, claim, undefined, (blocker) => blockers.push(blocker) >= shownBlockers);
     if (blockers.length > 0) theirs.push({ path, blockers });

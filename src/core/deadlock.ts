@@ -68,7 +68,8 @@ function waitsOf(view: View, agentId: string, before: Ticket, from: Step): Step[
     const { path, n } = asAgentWait(entry);
     const lockId = entry.key.slice(agentWaits(agent).length);
     const found = waitingAt(view, path, n, lockId);
-    if (found === undefined || !isEarlier(ticketOf(found), before) || !isAlive(view, asWaiter(found))) continue;
+    if (found === undefined || !isEarlier(ticketOf(found), before) || !isAlive(view, asWaiter(found)))
+      continue;
     steps.push(...edgesOf(view, requestOf(asWaiter(found), path, lockId), [n], from));
   }
   return steps;

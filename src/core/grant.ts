@@ -3,7 +3,7 @@ import { type Blocker, hasExpired } from "./blockers.js";
 import type { Claim, Request } from "./claim.js";
 import { aboutHolder } from "./happening.js";
 import { drop, type Granted, hold, ownHolder, prolong } from "./holding.js";
-import { agentKey, agentLocks, lockKey, pathOfAgentLockKey } from "./keys.js";
+import { agentKey, agentLocks, pathOfAgentLockKey } from "./keys.js";
 import type { Holder } from "./records.js";
 import { type View } from "./view.js";
 

@@ -3,7 +3,7 @@
 import { hasExpired } from "./blockers.js";
 import type { Claim, Request } from "./claim.js";
 import { aboutHolder } from "./happening.js";
-import { agentKey, agentLockKey, lockKey } from "./keys.js";
+import { agentKey, agentLockKey } from "./keys.js";
 import type { Holder, LockRecord } from "./records.js";
 import { countAgent, settled, type View } from "./view.js";
 
@@ -17,9 +17,7 @@ export interface Granted {
 
 /** The agent's own lock on exactly this path, unless it has surely expired. */
 export function ownHolder(view: View, path: string, agentId: string): Holder | undefined {
-  return view.lock(path)?.holders.find(
-    (holder) => holder.agentId === agentId && !hasExpired(view, holder),
-  );
+  return view.lock(path)?.holders.find((holder) => holder.agentId === agentId && !hasExpired(view, holder));
 }
 
 /** Adds a holder, taking over from those that have expired. */

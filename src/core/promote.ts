@@ -1,14 +1,24 @@
 /** What becomes of a request that waits: its turn, its withdrawal, and the certainty that nothing is left of it. */
+
+import { shownBlockers } from "./acquire.js";
 import { type Blocker, ticketOf, visitBlockers, waitingAt } from "./blockers.js";
 import type { Request, Ticket } from "./claim.js";
-import { shownBlockers } from "./acquire.js";
-import { findMismatch, grant, type Limits, notYetHeld, numbered, overLimit, recovered, type Refusal } from "./grant.js";
+import {
+  findMismatch,
+  grant,
+  type Limits,
+  notYetHeld,
+  numbered,
+  overLimit,
+  type Refusal,
+  recovered,
+} from "./grant.js";
 import { aboutHolder, aboutWaiter } from "./happening.js";
 import { type Granted, ownHolder } from "./holding.js";
-import { agentKey, agentWaitKey, lockKey } from "./keys.js";
+import { agentKey, agentWaitKey } from "./keys.js";
 import { leave, type Promoted } from "./queue.js";
-import { release } from "./release.js";
 import type { WaitRecord } from "./records.js";
+import { release } from "./release.js";
 import { agentWaitAt, asWaiter, type View } from "./view.js";
 
 export type PromoteReply =
@@ -159,12 +169,7 @@ function settledElsewhere(
   };
 }
 
-function leaveAll(
-  view: View,
-  request: Request,
-  places: readonly number[],
-  cause: string | undefined,
-): void {
+function leaveAll(view: View, request: Request, places: readonly number[], cause: string | undefined): void {
   for (const [index, claim] of request.claims.entries()) {
     const n = places[index] ?? 0;
     const { path } = claim.resource;
@@ -174,13 +179,7 @@ function leaveAll(
 }
 
 /** `cause`: why it leaves without a lock; those behind may have their turn then. */
-function leaveOne(
-  view: View,
-  path: string,
-  n: number,
-  waiter: WaitRecord,
-  cause: string | undefined,
-): void {
+function leaveOne(view: View, path: string, n: number, waiter: WaitRecord, cause: string | undefined): void {
   leave(view, path, n, waiter);
   if (cause === undefined) return;
   view.tell(aboutWaiter("dequeued", path, waiter, cause));

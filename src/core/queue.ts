@@ -3,7 +3,7 @@ import { isAlive, visitHolders } from "./blockers.js";
 import type { Claim, Request } from "./claim.js";
 import { aboutWaiter } from "./happening.js";
 import { type Granted, hold, ownHolder } from "./holding.js";
-import { agentKey, agentWaitKey, lockKey, queueOf, waitKey } from "./keys.js";
+import { agentKey, agentWaitKey, queueOf, waitKey } from "./keys.js";
 import type { Queue, WaitRecord } from "./records.js";
 import type { ResourcePath } from "./resource-path.js";
 import { asWaiter, countAgent, settled, type View, waiterAt } from "./view.js";

@@ -2,7 +2,7 @@
 import { hasExpired } from "./blockers.js";
 import { aboutHolder } from "./happening.js";
 import { drop, dropExpired, type Granted, prolong } from "./holding.js";
-import { lockKey } from "./keys.js";
+
 import { dropDead, type Promoted, promoteHead } from "./queue.js";
 import type { Holder } from "./records.js";
 import type { ResourcePath } from "./resource-path.js";

@@ -95,10 +95,6 @@ export function asWaiter(found: Found): WaitRecord {
   return found.value as unknown as WaitRecord;
 }
 
-export function asAgent(found: Found): AgentRecord {
-  return found.value as unknown as AgentRecord;
-}
-
 export function asAgentWait(found: Found): AgentWaitRecord {
   return found.value as unknown as AgentWaitRecord;
 }

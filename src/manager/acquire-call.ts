@@ -3,10 +3,10 @@ import { type AcquireReply, acquire, findQueued, type Queued } from "../core/acq
 import type { Request } from "../core/claim.js";
 import { type Edge, findCycle } from "../core/deadlock.js";
 import type { Granted } from "../core/holding.js";
-import { type PromoteReply, promote, retire, type WithdrawReply, withdraw } from "../core/promote.js";
-import type { Promoted } from "../core/queue.js";
+import { type PromoteReply, promote, type WithdrawReply, withdraw } from "../core/promote.js";
 import type { View } from "../core/view.js";
 import { LockError } from "../errors.js";
+import { retireInBackground, tellOfAcquire } from "./aftermath.js";
 import type { Command, Commit, Job } from "./job.js";
 import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
 import type { Services } from "./services.js";
@@ -27,10 +27,6 @@ interface Hearing {
 
 /** How long a caller waits for its withdrawal to be committed before it is refused all the same; the withdrawal goes on. */
 const withdrawalPatienceMs = 25;
-/** How long a store that failed is asked again whether something is left of an acquire. */
-const firstRetireDelayMs = 100;
-const longestRetireDelayMs = 10_000;
-
 export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   readonly request: Request;
   places: readonly number[] = [];
@@ -92,8 +88,6 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     this.stop(undefined);
   }
 
-  // --- As a command: asking for the lock, or for a place in the queue.
-
   plan(view: View, uncertain: boolean): AcquireReply {
     const { limits, presence } = this.#services;
     const queued = uncertain ? findQueued(view, this.request) : undefined;
@@ -121,15 +115,14 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   }
 
   fail(error: unknown): void {
-    if (error instanceof LockError && error.code === "outcome_unknown") this.#retire(false);
+    if (error instanceof LockError && error.code === "outcome_unknown")
+      retireInBackground(this.#services, this.request, false);
     this.#refuse(error);
   }
 
   #context(): { readonly waitedMs: number; readonly now: number } {
     return { waitedMs: this.waitedMs, now: this.#services.storeClock.latest() };
   }
-
-  // --- As a waiter.
 
   #queued(reply: Queued): void {
     const { room, presence } = this.#services;
@@ -153,7 +146,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   #contend(): void {
     if (this.#contended) return;
     this.#contended = true;
-    this.#emit("contended");
+    this.#tell("contended");
   }
 
   look(): void {
@@ -187,7 +180,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
         return;
       case "waiting":
         room.wakeAt(this, reply.until);
-  room.passOn(this);
+        room.passOn(this);
         if (this.#lookAgain) this.look();
         return;
       case "gone":
@@ -211,7 +204,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     if (this.#waiting) this.#leaveRoom();
     if (this.#refusal !== undefined || this.#over) {
       // Too late for the caller: the grant happened, and is given back.
-      this.#retire(true);
+      retireInBackground(this.#services, this.request, true);
       this.#refuse(this.#refusal);
       return;
     }
@@ -241,8 +234,6 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     this.#services.pipeline.submit(search);
   }
 
-  // --- Ending without a lock.
-
   /** Stops asking or waiting. Without an error: the time is up. */
   stop(error: LockError | undefined): void {
     if (this.#over || this.#refusal !== undefined) return;
@@ -270,7 +261,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
       fail: (error) => {
         answered();
         this.#leaveRoom();
-        this.#retire(true);
+        retireInBackground(this.#services, this.request, true);
         this.#refuse(this.#refusal ?? error);
       },
     };
@@ -280,32 +271,14 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   #withdrawn({ blockers, queueLength }: WithdrawReply & { readonly kind: "gone" }): void {
     this.#leaveRoom();
     const named = this.#refusal?.code === "held" && blockers.length > 0;
-    this.#refuse(
-      named ? heldByOthers(this.request, blockers, queueLength, this.#context()) : this.#refusal,
-    );
-  }
-
-  /** Makes sure, however long it takes, that nothing is left of the request: no lock and no waiter. */
-  #retire(told: boolean, delayMs = firstRetireDelayMs): void {
-    const { pipeline, clock, limits } = this.#services;
-    const retirement: Command<readonly Promoted[]> = {
-      plan: (view) => retire(view, this.request, told, limits.maxLocksPerAgent),
-      needsProof: () => true,
-      done: (promoted, { revision }) => this.#services.room.serve(promoted, revision),
-      fail: (error) => {
-        if (error instanceof LockError && error.code === "closed") return;
-        const next = Math.min(delayMs * 2, longestRetireDelayMs);
-        clock.after(delayMs, () => this.#retire(told, next), { background: true });
-      },
-    };
-    pipeline.submit(retirement);
+    this.#refuse(named ? heldByOthers(this.request, blockers, queueLength, this.#context()) : this.#refusal);
   }
 
   #refuse(error: unknown): void {
     if (this.#over) return;
     this.#finish();
     if (error instanceof LockError && error.code === "held") this.#contend();
-    this.#emit("refused", error instanceof LockError ? error.code : "failed");
+    this.#tell("refused", error instanceof LockError ? error.code : "failed");
     this.#hearing.refused(error);
   }
 
@@ -317,22 +290,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     }
   }
 
-  #emit(type: "contended" | "refused", cause?: string): void {
-    const { events, storeClock } = this.#services;
-    const claim = this.request.claims[0];
-    if (claim === undefined) return;
-    const { agentId, mode, scope, reason } = this.request;
-    events.emit({
-      type,
-      at: new Date(storeClock.latest()),
-      resourcePath: claim.resource.path,
-      resourceType: claim.resource.type,
-      agentId,
-      mode,
-      scope,
-      ...(reason === undefined ? {} : { reason }),
-      ...(type === "refused" ? { waitedMs: this.waitedMs, call: "acquire" } : {}),
-      ...(cause === undefined ? {} : { cause }),
-    });
+  #tell(type: "contended" | "refused", cause?: string): void {
+    tellOfAcquire(this.#services, this.request, type, this.waitedMs, cause);
   }
 }

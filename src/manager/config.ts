@@ -92,7 +92,10 @@ export function readConfig(given: LockManagerConfig): Config {
   if (type !== "basic" && type !== "enhanced") throw invalid("type", type, '"basic" or "enhanced"');
   const enhanced = type === "enhanced";
 
-  const maxTtlMs = toMilliseconds("maxTtl", given.maxTtl ?? "24h", { minMs: shortestTtlMs, maxMs: longestMs });
+  const maxTtlMs = toMilliseconds("maxTtl", given.maxTtl ?? "24h", {
+    minMs: shortestTtlMs,
+    maxMs: longestMs,
+  });
   const ttl = (field: string, value: Duration, maxMs: number): number =>
     toMilliseconds(field, value, { minMs: shortestTtlMs, maxMs });
   const pause = (field: string, value: Duration): number =>
@@ -113,7 +116,12 @@ export function readConfig(given: LockManagerConfig): Config {
       ? count("maxLocksPerAgent", given.maxLocksPerAgent ?? 100, 1, 1_000_000)
       : Infinity,
     maxWaitersPerAgent: count("maxWaitersPerAgent", given.maxWaitersPerAgent ?? 1_000, 1, 1_000_000),
-    maxWaitersPerResource: count("maxWaitersPerResource", given.maxWaitersPerResource ?? 10_000, 1, 1_000_000),
+    maxWaitersPerResource: count(
+      "maxWaitersPerResource",
+      given.maxWaitersPerResource ?? 10_000,
+      1,
+      1_000_000,
+    ),
     acquisitionTimeoutMs: enhanced
       ? toMilliseconds("acquisitionTimeout", given.acquisitionTimeout ?? "5s", { minMs: 0, maxMs: Infinity })
       : 0,
@@ -133,7 +141,8 @@ function count(field: string, value: unknown, least: number, most: number): numb
 }
 
 function factor(field: string, value: unknown): number {
-  if (typeof value !== "number" || !(value >= 1 && value <= 10)) throw invalid(field, value, "a number from 1 to 10");
+  if (typeof value !== "number" || !(value >= 1 && value <= 10))
+    throw invalid(field, value, "a number from 1 to 10");
   return value;
 }
 
@@ -142,7 +151,8 @@ function readPolicies(
   defaultTtlMs: number,
   maxTtlMs: number,
 ): Config["policies"] {
-  if (typeof given !== "object" || given === null) throw invalid("policies", given, "an object by resource type");
+  if (typeof given !== "object" || given === null)
+    throw invalid("policies", given, "an object by resource type");
   const policies = new Map<string, { defaultTtlMs: number; maxTtlMs: number }>();
   for (const [type, policy] of Object.entries(given)) {
     const field = `policies.${type}`;
@@ -151,7 +161,8 @@ function readPolicies(
       throw invalid("policies", type, "resource types: the first segment of a path, without slashes");
     }
     for (const name of Object.keys(policy)) {
-      if (name !== "defaultTtl" && name !== "maxTtl") throw invalid(field, name, "only defaultTtl and maxTtl");
+      if (name !== "defaultTtl" && name !== "maxTtl")
+        throw invalid(field, name, "only defaultTtl and maxTtl");
     }
     const max = toMilliseconds(`${field}.maxTtl`, policy.maxTtl ?? maxTtlMs, {
       minMs: shortestTtlMs,

@@ -55,7 +55,7 @@ export class EventSource {
   }
 
   close(): void {
-    for (const reader of [...this.#readers]) reader.end();
+    for (const reader of this.#readers) reader.end();
   }
 }
 
@@ -86,7 +86,9 @@ class Reader implements AsyncIterableIterator<LockEvent> {
     }
     if (this.#backlog.length >= longestBacklog) {
       const { id, at } = event;
-      this.#backlog = [{ id: id - 1, type: "reset", at, resourcePath: this.#prefix ?? "/", resourceType: "/" }];
+      this.#backlog = [
+        { id: id - 1, type: "reset", at, resourcePath: this.#prefix ?? "/", resourceType: "/" },
+      ];
     }
     this.#backlog.push(event);
   }

@@ -134,7 +134,12 @@ export function retryDelay(retry: RetryPolicy, failures: number, random: () => n
 }
 
 function unreachable(cause: StoreError): LockError {
-  return new LockError("outcome_unknown", `The store does not answer any more: ${cause.message}`, {}, { cause });
+  return new LockError(
+    "outcome_unknown",
+    `The store does not answer any more: ${cause.message}`,
+    {},
+    { cause },
+  );
 }
 
 function unavailable(job: Job, cause: unknown): LockError {

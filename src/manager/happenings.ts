@@ -23,7 +23,11 @@ export class Happenings {
   }
 
   /** `waitedMs`: how long the command's own acquire has taken. */
-  tell(happened: readonly Happening[], revision: number, waitedMs: (lockId: string) => number | undefined): void {
+  tell(
+    happened: readonly Happening[],
+    revision: number,
+    waitedMs: (lockId: string) => number | undefined,
+  ): void {
     for (const happening of happened) {
       if (frees(happening) && !this.#room.isEmpty && !isHandedOn(happening, happened)) {
         this.#freed.push({ path: happening.path, tree: happening.scope === "tree" });
@@ -45,8 +49,21 @@ export class Happenings {
   }
 
   #eventOf(happening: Happening, revision: number, waited: number | undefined): EventFacts {
-    const { type, path, resourceType, lockId, agentId, mode, scope, reason, token, expiresAt, heldMs, cause, by } =
-      happening;
+    const {
+      type,
+      path,
+      resourceType,
+      lockId,
+      agentId,
+      mode,
+      scope,
+      reason,
+      token,
+      expiresAt,
+      heldMs,
+      cause,
+      by,
+    } = happening;
     return {
       type,
       at: new Date(this.#storeClock.latest()),

@@ -164,9 +164,9 @@ export class HeldLocks {
     else if (holder.expiresAt !== held.holder.expiresAt) this.#prolong(held, holder);
   }
 
-  /** The manager stops watching over the lock, which stays in the store. */
-  abandon(held: HeldLock): void {
-    this.#end(held, "closed");
+  /** The manager stops watching over its locks, which stay in the store. */
+  abandonAll(): void {
+    for (const held of this.all()) this.#end(held, "closed");
   }
 
   #end(held: HeldLock, end: End): void {
@@ -251,7 +251,11 @@ function endedError(held: HeldLock, end: End): LockError {
     case "released":
       return new LockError("lost", `The lock on ${path} was released.`, facts);
     case "closed":
-      return new LockError("closed", `The lock manager that watched over the lock on ${path} was closed.`, facts);
+      return new LockError(
+        "closed",
+        `The lock manager that watched over the lock on ${path} was closed.`,
+        facts,
+      );
     default:
       return new LockError("lost", `The lock on ${path} is lost: ${losses[end]}.`, {
         ...facts,

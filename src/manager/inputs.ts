@@ -190,11 +190,13 @@ function id(field: string, value: unknown): string {
 
 function metadata(value: unknown): Readonly<Record<string, string>> {
   const allowed = `strings by name, at most ${mostMetadataBytes} bytes together`;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid("metadata", value, allowed);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw invalid("metadata", value, allowed);
   const entries: [string, string][] = [];
   let bytes = 0;
   for (const [name, text] of Object.entries(value)) {
-    if (typeof text !== "string" || /\p{Surrogate}/u.test(name + text)) throw invalid(`metadata.${name}`, text, "a string");
+    if (typeof text !== "string" || /\p{Surrogate}/u.test(name + text))
+      throw invalid(`metadata.${name}`, text, "a string");
     bytes += utf8Length(name) + utf8Length(text);
     entries.push([name, text]);
   }

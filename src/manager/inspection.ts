@@ -51,9 +51,7 @@ export class Inspection {
       holders: locksIn(own, storeTime),
       waiters: (ranges[0] ?? []).map((found) => waiterOf(path, asWaiter(found))),
       queueLength: own === undefined ? 0 : (asLock(own).queue?.waiting ?? 0),
-      coveredBy: above.flatMap((entry) =>
-        locksIn(entry, storeTime).filter((lock) => lock.scope === "tree"),
-      ),
+      coveredBy: above.flatMap((entry) => locksIn(entry, storeTime).filter((lock) => lock.scope === "tree")),
     };
   }
 
@@ -151,7 +149,7 @@ export class Inspection {
 }
 
 /** The locks in force of an entry, the oldest first. */
-export function locksIn(entry: Found | undefined, now: number): Lock[] {
+function locksIn(entry: Found | undefined, now: number): Lock[] {
   if (entry === undefined) return [];
   const path = pathOfLockKey(entry.key);
   return asLock(entry)

@@ -150,9 +150,7 @@ export class Group {
   }
 
   root(): Group {
-    let group: Group = this;
-    while (group.#mergedInto !== undefined) group = group.#mergedInto;
-    return group;
+    return this.#mergedInto?.root() ?? this;
   }
 
   add(job: Job): void {

@@ -2,9 +2,10 @@
  * Tells the other managers that this one lives, for as long as it has waiters: its entry is good for ten seconds and renewed every three. An entry past
  * its time never revives: others may have stepped over our waiters by then, so the manager takes a new id and they queue again.
  */
+
+import type { Cancel } from "../clock/clock.js";
 import { managerKey } from "../core/keys.js";
 import { managerAt, type View } from "../core/view.js";
-import type { Cancel } from "../clock/clock.js";
 import type { Command } from "./job.js";
 import type { Presence, Services } from "./services.js";
 

@@ -32,11 +32,7 @@ export interface PipelineOptions {
   readonly random: () => number;
   readonly managerId: () => string;
   /** What happened, after each commit that made it happen, before the callers hear of it. */
-  readonly onHappened: (
-    happened: readonly Happening[],
-    revision: number,
-    command: Command<unknown>,
-  ) => void;
+  readonly onHappened: (happened: readonly Happening[], revision: number, command: Command<unknown>) => void;
   /** After each commit, when the callers were answered. */
   readonly onCommitted: () => void;
 }
@@ -67,8 +63,7 @@ export class Pipeline {
    */
   submit<Reply>(command: Command<Reply>, giveUpAt?: number): Job {
     const until = giveUpAt ?? this.#options.clock.monotonic() + conflictPatienceMs;
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the reply goes back only to the command it came from
-    const job = new Job(command as Command<unknown>, this.#serial, until);
+    const job = new Job(command, this.#serial, until);
     if (this.#closed) command.fail(closedError());
     else this.#enqueue(job);
     return job;

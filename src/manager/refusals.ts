@@ -40,9 +40,11 @@ export function heldByOthers(
 ): LockError {
   const conflicts = blockers.map(conflictOf);
   const first = conflicts[0];
-  const waited = waitedMs >= 1 && queueLength + waitedMs > 0 ? ` after waiting ${formatDuration(waitedMs)}` : "";
+  const waited =
+    waitedMs >= 1 && queueLength + waitedMs > 0 ? ` after waiting ${formatDuration(waitedMs)}` : "";
   const who = first === undefined ? "its turn did not come in time" : describe(first, now);
-  const others = queueLength > 0 ? `; ${queueLength} ${queueLength === 1 ? "claim waits" : "claims wait"}` : "";
+  const others =
+    queueLength > 0 ? `; ${queueLength} ${queueLength === 1 ? "claim waits" : "claims wait"}` : "";
   return new LockError("held", `Cannot acquire ${named(request)}${waited}: ${who}${others}.`, {
     ...about(request),
     conflicts,
@@ -94,19 +96,15 @@ export function conflictOf(blocker: Blocker): Conflict {
 function mismatched(request: Request, path: string, holder: Holder): LockError {
   const field = holder.mode === request.mode ? "scope" : "mode";
   const allowed = `${quote(holder[field])}, as the agent already holds ${quote(path)} that way; release it first`;
-  return new LockError(
-    "invalid",
-    `Invalid ${field} ${quote(request[field])}: expected ${allowed}.`,
-    {
-      ...about(request),
-      resourcePath: path,
-      field,
-      value: quote(request[field]),
-      allowed,
-      lockId: holder.lockId,
-      next: ["Release the lock, then acquire it the other way."],
-    },
-  );
+  return new LockError("invalid", `Invalid ${field} ${quote(request[field])}: expected ${allowed}.`, {
+    ...about(request),
+    resourcePath: path,
+    field,
+    value: quote(request[field]),
+    allowed,
+    lockId: holder.lockId,
+    next: ["Release the lock, then acquire it the other way."],
+  });
 }
 
 function tooManyLocks(request: Request, refusal: Refusal & { kind: "too many locks" }): LockError {
@@ -116,8 +114,7 @@ function tooManyLocks(request: Request, refusal: Refusal & { kind: "too many loc
     expiresAt: new Date(holder.expiresAt),
   }));
   const oldest = oldestLocks[0];
-  const which =
-    oldest === undefined ? "" : `; the oldest is ${quote(oldest.resourcePath)}`;
+  const which = oldest === undefined ? "" : `; the oldest is ${quote(oldest.resourcePath)}`;
   return new LockError(
     "limit_exceeded",
     `Cannot acquire ${named(request)}: agent ${quote(request.agentId)} would hold more than its limit of ${refusal.limit} locks${which}.`,
@@ -148,11 +145,15 @@ export function deadlocked(request: Request, cycle: readonly Edge[]): LockError 
   const story = cycle
     .map((edge) => `${quote(edge.agentId)} waits for ${quote(edge.waitsFor)} behind ${quote(edge.blockedBy)}`)
     .join(", ");
-  return new LockError("deadlock", `Cannot wait for ${named(request)}: nobody could ever go on, for ${story}.`, {
-    ...about(request),
-    cycle,
-    next: ["Release what the others wait for, then acquire again.", "Acquire all resources in one call."],
-  });
+  return new LockError(
+    "deadlock",
+    `Cannot wait for ${named(request)}: nobody could ever go on, for ${story}.`,
+    {
+      ...about(request),
+      cycle,
+      next: ["Release what the others wait for, then acquire again.", "Acquire all resources in one call."],
+    },
+  );
 }
 
 export function aborted(request: Request, cause: unknown, waitedMs: number): LockError {
@@ -192,7 +193,12 @@ export function notHolder(call: "release" | "extend", name: LockName, holder: Ho
 }
 
 /** `expiredAt`: when, if the lock is still remembered. */
-export function lostError(call: "extend", name: LockName, expiredAt: number | undefined, now: number): LockError {
+export function lostError(
+  call: "extend",
+  name: LockName,
+  expiredAt: number | undefined,
+  now: number,
+): LockError {
   const why =
     expiredAt === undefined
       ? "nothing is in force under this lock id; it expired, was released, or was never acquired"

@@ -85,7 +85,11 @@ export class TimerWheel {
   #open(): void {
     const now = this.#clock.monotonic();
     this.#armedFor = Infinity;
-    for (let next = this.#order.peek(); next !== undefined && next.opensAt <= now; next = this.#order.peek()) {
+    for (
+      let next = this.#order.peek();
+      next !== undefined && next.opensAt <= now;
+      next = this.#order.peek()
+    ) {
       this.#order.pop();
       this.#buckets.delete(next.id);
       for (const item of next.items) {

@@ -2,8 +2,9 @@
  * The waiters of this manager, and who of them is to look again when something changed. A released path wakes its first waiter, not all of them;
  * that one passes the word on when the next could go as well.
  */
-import type { Promoted } from "../core/queue.js";
+
 import type { Cancel } from "../clock/clock.js";
+import type { Promoted } from "../core/queue.js";
 import type { Room, Services } from "./services.js";
 import type { Bucket, Timed } from "./timer-wheel.js";
 import type { WaitingCall } from "./waiting-call.js";

@@ -1,0 +1,149 @@
+/** The commands on locks that exist: giving back, extending, revoking, and removing what has expired. */
+import { expire, extend, type LockName, release, revoke } from "../core/release.js";
+import { type ResourcePath, storedPath } from "../core/resource-path.js";
+import { LockError } from "../errors.js";
+import type { Lock } from "../lock-manager.js";
+import type { HeldLock, HeldLocks } from "./held-locks.js";
+import { lockOf } from "./lock-of.js";
+import { lostError, notHolder } from "./refusals.js";
+import { run } from "./run.js";
+import type { Services } from "./services.js";
+
+export interface RevokeOrder {
+  /** Which lock; all on the path when there is none. */
+  readonly lockId: string | undefined;
+  readonly reason: string;
+  readonly by: string | undefined;
+}
+
+export class LockCommands {
+  readonly #services: Services;
+  readonly #held: HeldLocks;
+
+  constructor(services: Services, held: HeldLocks) {
+    this.#services = services;
+    this.#held = held;
+  }
+
+  /** False when nothing is in force under that name. */
+  release(name: LockName, signal?: AbortSignal): Promise<boolean> {
+    const { pipeline, aborts, limits, room } = this.#services;
+    return run(pipeline, aborts, {
+      plan: (view) => release(view, name, limits.maxLocksPerAgent),
+      answer: (reply, { revision, uncertain }) => {
+        if (reply.kind === "not holder") throw notHolder("release", name, reply.holder);
+        this.#held.released(name.resource.path, name.lockId);
+        if (reply.kind === "released") room.serve(reply.promoted, revision);
+        // What an earlier attempt without an answer was to end has ended.
+        return reply.kind === "released" || uncertain;
+      },
+      onError: (error) => this.#tellFailed("release", name, error),
+      signal,
+    });
+  }
+
+  /** Gives up one handle; the last one releases the lock. */
+  letGo(held: HeldLock): Promise<boolean> {
+    if (held.end !== undefined) return Promise.resolve(false);
+    if (--held.handles > 0) return Promise.resolve(true);
+    // A release wins over an extension that is under way.
+    held.autoExtend = false;
+    return this.release(nameOf(held));
+  }
+
+  extend(name: LockName, ttlMs: number | undefined, signal?: AbortSignal): Promise<Lock> {
+    const { pipeline, aborts, storeClock } = this.#services;
+    return run(pipeline, aborts, {
+      plan: (view) => extend(view, name, ttlMs),
+      answer: (reply, { revision }) => {
+        switch (reply.kind) {
+          case "extended":
+            this.#held.extended(reply.granted);
+            return lockOf(reply.granted.path, reply.granted.holder, revision);
+          case "lost":
+            throw lostError("extend", name, reply.expiredAt, storeClock.latest());
+          case "not holder":
+            throw notHolder("extend", name, reply.holder);
+        }
+      },
+      onError: (error) => this.#tellFailed("extend", name, error),
+      signal,
+    });
+  }
+
+  /** Once a holder was told `lost`, that stays so: an extension that came through all the same is given back. */
+  async extendHeld(held: HeldLock, ttlMs: number | undefined): Promise<Lock> {
+    requireHeld(held);
+    const name = nameOf(held);
+    const lock = await this.extend(name, ttlMs ?? held.holder.ttlMs);
+    if (hasEnded(held)) this.#services.background(this.release(name).catch(() => false));
+    requireHeld(held);
+    return lock;
+  }
+
+  revoke(
+    resource: ResourcePath,
+    order: RevokeOrder,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly Lock[]> {
+    const { pipeline, aborts, limits, room } = this.#services;
+    return run(pipeline, aborts, {
+      plan: (view) => revoke(view, resource, order, limits.maxLocksPerAgent),
+      answer: ({ revoked, promoted }, { revision }) => {
+        for (const { path, holder } of revoked) {
+          const held = this.#held.find(path, holder.lockId);
+          if (held !== undefined) this.#held.lost(held, "revoked");
+        }
+        room.serve(promoted, revision);
+        return revoked.map(({ path, holder }) => lockOf(path, holder, revision));
+      },
+      signal,
+    });
+  }
+
+  /** Removes what has surely expired on a path. */
+  expire(path: string): void {
+    const { pipeline, limits, room } = this.#services;
+    const resource = storedPath(path);
+    pipeline.submit({
+      plan: (view) => expire(view, resource, "timer", limits.maxLocksPerAgent),
+      needsProof: () => true,
+      done: (reply, { revision }) => room.serve(reply.promoted, revision),
+      // The sweep finds it.
+      fail: () => undefined,
+    });
+  }
+
+  /** Gives a lock back when the manager closes. That this fails is no reason not to close: the lock ends with its ttl. */
+  giveBack(held: HeldLock): Promise<unknown> {
+    return this.release(nameOf(held)).catch(() => false);
+  }
+
+  #tellFailed(call: "release" | "extend", name: LockName, error: unknown): void {
+    const { events, storeClock } = this.#services;
+    if (!(error instanceof LockError)) return;
+    events.emit({
+      type: "failed",
+      at: new Date(storeClock.latest()),
+      resourcePath: name.resource.path,
+      resourceType: name.resource.type,
+      lockId: name.lockId,
+      agentId: name.agentId,
+      cause: error.code,
+      call,
+    });
+  }
+}
+
+function hasEnded(held: HeldLock): boolean {
+  return held.end !== undefined;
+}
+
+function requireHeld(held: HeldLock): void {
+  if (held.ended !== undefined) throw held.ended;
+}
+
+function nameOf(held: HeldLock): LockName {
+  const { agentId, lockId } = held.holder;
+  return { resource: storedPath(held.path), agentId, lockId };
+}
