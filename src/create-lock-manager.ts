@@ -1,6 +1,6 @@
 /** The factory: a lock manager in process, over a store. */
-import { randomUUID } from "node:crypto";
 import type { Clock } from "./clock/clock.js";
+import { randomId } from "./clock/random-id.js";
 import { systemClock } from "./clock/system-clock.js";
 import { invalid } from "./errors.js";
 import type { LockManager } from "./lock-manager.js";
@@ -34,8 +34,9 @@ export async function createLockManager(
   store: Store | string,
   surroundings: Surroundings = {},
 ): Promise<LockManager> {
-  const { clock = systemClock, newId = randomUUID, random = Math.random } = surroundings;
-  const { registry, ...rest } = config ?? invalidConfig(config);
+  const { clock = systemClock, newId = randomId, random = Math.random } = surroundings;
+  if (typeof config !== "object" || config === null) throw invalid("config", config, "an object");
+  const { registry, ...rest } = config;
   const checked = readConfig(rest);
   const ownsStore = typeof store === "string";
   const opened = typeof store === "string" ? await openStore(store, { clock }) : store;
@@ -63,8 +64,4 @@ export async function createLockManager(
     if (ownsStore) await opened.close();
     throw error;
   }
-}
-
-function invalidConfig(config: unknown): never {
-  throw invalid("config", config, "an object");
 }

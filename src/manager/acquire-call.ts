@@ -31,6 +31,8 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   readonly request: Request;
   places: readonly number[] = [];
   bucket: Bucket | undefined = undefined;
+  before: Timed | undefined = undefined;
+  after: Timed | undefined = undefined;
   due = Infinity;
 
   readonly #services: Services;
@@ -101,7 +103,8 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     const { timeoutMs } = this.#terms;
     if (timeoutMs === 0) return undefined;
     if (timeoutMs === Infinity) return { until: null };
-    return { until: view.latest + Math.max(timeoutMs - this.waitedMs, 0) };
+    const waited = this.#services.pipeline.plannedAt - this.#startedAt;
+    return { until: view.latest + Math.max(timeoutMs - waited, 0) };
   }
 
   needsProof(): boolean {

@@ -33,7 +33,13 @@ export function startAcquire(
   const terms = { timeoutMs: input.timeoutMs, signal: input.signal };
   const call = new AcquireCall(services, request, terms, {
     granted: (granted, revision) =>
-      resolve(granted.map((one) => new Handle(held.add(one, revision, input.autoExtend), keeper))),
+      resolve(
+        claims.map(({ resource }, index) => {
+          const holder = granted[index]?.holder;
+          if (holder === undefined) throw new Error("Every claim is granted, or none.");
+          return new Handle(held.add(resource, holder, revision, input.autoExtend), keeper);
+        }),
+      ),
     refused: reject,
   });
   call.start();

@@ -88,48 +88,53 @@ export function readConfig(given: LockManagerConfig): Config {
   for (const field of Object.keys(given)) {
     if (!fields.has(field)) throw invalid("config", field, `only the fields ${[...fields].join(", ")}`);
   }
-  const type = given.type ?? "enhanced";
+  // Defaults are for what is not there: `null`, which NaN becomes in JSON, is a mistake.
+  const {
+    type = "enhanced",
+    maxTtl = "24h",
+    defaultTtl,
+    cleanupInterval = "1m",
+    maxLocksPerAgent = 100,
+    maxWaitersPerAgent = 1_000,
+    maxWaitersPerResource = 10_000,
+    acquisitionTimeout = "5s",
+    maxRetries = 3,
+    retryDelay = "100ms",
+    retryBackoff = 1.5,
+    retryJitter = "20ms",
+    policies = {},
+  } = given;
   if (type !== "basic" && type !== "enhanced") throw invalid("type", type, '"basic" or "enhanced"');
   const enhanced = type === "enhanced";
 
-  const maxTtlMs = toMilliseconds("maxTtl", given.maxTtl ?? "24h", {
-    minMs: shortestTtlMs,
-    maxMs: longestMs,
-  });
-  const ttl = (field: string, value: Duration, maxMs: number): number =>
-    toMilliseconds(field, value, { minMs: shortestTtlMs, maxMs });
+  const maxTtlMs = toMilliseconds("maxTtl", maxTtl, { minMs: shortestTtlMs, maxMs: longestMs });
+  // A default that fits no maximum would make every acquire without a ttl fail.
+  const defaultTtlMs = toMilliseconds(
+    "defaultTtl",
+    defaultTtl === undefined ? Math.min(60_000, maxTtlMs) : defaultTtl,
+    { minMs: shortestTtlMs, maxMs: maxTtlMs },
+  );
+  const limit = count("maxLocksPerAgent", maxLocksPerAgent, 1, 1_000_000);
+  const patience = toMilliseconds("acquisitionTimeout", acquisitionTimeout, { minMs: 0, maxMs: Infinity });
+  const retries = count("maxRetries", maxRetries, 0, 100);
   const pause = (field: string, value: Duration): number =>
     toMilliseconds(field, value, { minMs: 0, maxMs: 600_000 });
-  // A default that fits no maximum would make every acquire without a ttl fail.
-  const defaultTtlMs = ttl("defaultTtl", given.defaultTtl ?? Math.min(60_000, maxTtlMs), maxTtlMs);
 
   return {
     waits: enhanced,
     hasMetrics: enhanced,
     defaultTtlMs,
     maxTtlMs,
-    cleanupIntervalMs: toMilliseconds("cleanupInterval", given.cleanupInterval ?? "1m", {
-      minMs: 10,
-      maxMs: longestMs,
-    }),
-    maxLocksPerAgent: enhanced
-      ? count("maxLocksPerAgent", given.maxLocksPerAgent ?? 100, 1, 1_000_000)
-      : Infinity,
-    maxWaitersPerAgent: count("maxWaitersPerAgent", given.maxWaitersPerAgent ?? 1_000, 1, 1_000_000),
-    maxWaitersPerResource: count(
-      "maxWaitersPerResource",
-      given.maxWaitersPerResource ?? 10_000,
-      1,
-      1_000_000,
-    ),
-    acquisitionTimeoutMs: enhanced
-      ? toMilliseconds("acquisitionTimeout", given.acquisitionTimeout ?? "5s", { minMs: 0, maxMs: Infinity })
-      : 0,
-    maxRetries: enhanced ? count("maxRetries", given.maxRetries ?? 3, 0, 100) : 0,
-    retryDelayMs: pause("retryDelay", given.retryDelay ?? "100ms"),
-    retryBackoff: factor("retryBackoff", given.retryBackoff ?? 1.5),
-    retryJitterMs: pause("retryJitter", given.retryJitter ?? "20ms"),
-    policies: readPolicies(given.policies ?? {}, defaultTtlMs, maxTtlMs),
+    cleanupIntervalMs: toMilliseconds("cleanupInterval", cleanupInterval, { minMs: 10, maxMs: longestMs }),
+    maxLocksPerAgent: enhanced ? limit : Infinity,
+    maxWaitersPerAgent: count("maxWaitersPerAgent", maxWaitersPerAgent, 1, 1_000_000),
+    maxWaitersPerResource: count("maxWaitersPerResource", maxWaitersPerResource, 1, 1_000_000),
+    acquisitionTimeoutMs: enhanced ? patience : 0,
+    maxRetries: enhanced ? retries : 0,
+    retryDelayMs: pause("retryDelay", retryDelay),
+    retryBackoff: factor("retryBackoff", retryBackoff),
+    retryJitterMs: pause("retryJitter", retryJitter),
+    policies: readPolicies(policies, defaultTtlMs, maxTtlMs),
   };
 }
 
@@ -157,23 +162,23 @@ function readPolicies(
   for (const [type, policy] of Object.entries(given)) {
     const field = `policies.${type}`;
     const parsed = parseResourcePath(type);
-    if (!parsed.ok || parsed.resource.path !== `/${type.normalize("NFC")}`) {
+    if (!parsed.ok || parsed.resource.type !== type.normalize("NFC")) {
       throw invalid("policies", type, "resource types: the first segment of a path, without slashes");
     }
+    if (typeof policy !== "object" || policy === null) throw invalid(field, policy, "an object");
     for (const name of Object.keys(policy)) {
       if (name !== "defaultTtl" && name !== "maxTtl")
         throw invalid(field, name, "only defaultTtl and maxTtl");
     }
-    const max = toMilliseconds(`${field}.maxTtl`, policy.maxTtl ?? maxTtlMs, {
-      minMs: shortestTtlMs,
-      maxMs: longestMs,
-    });
+    const { maxTtl = maxTtlMs, defaultTtl } = policy;
+    const max = toMilliseconds(`${field}.maxTtl`, maxTtl, { minMs: shortestTtlMs, maxMs: longestMs });
     policies.set(parsed.resource.type, {
       maxTtlMs: max,
-      defaultTtlMs: toMilliseconds(`${field}.defaultTtl`, policy.defaultTtl ?? Math.min(defaultTtlMs, max), {
-        minMs: shortestTtlMs,
-        maxMs: max,
-      }),
+      defaultTtlMs: toMilliseconds(
+        `${field}.defaultTtl`,
+        defaultTtl === undefined ? Math.min(defaultTtlMs, max) : defaultTtl,
+        { minMs: shortestTtlMs, maxMs: max },
+      ),
     });
   }
   return policies;

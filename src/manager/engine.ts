@@ -23,7 +23,7 @@ import type {
 import type { Subscription } from "../store/store.js";
 import { startAcquire, workUnder } from "./acquiring.js";
 import { assemble, type EngineOptions, type MetricsSink, type Parts } from "./assembly.js";
-import { type AcquireInput, reason, signalOf } from "./inputs.js";
+import { type AcquireInput, reason, requireObject, signalIn } from "./inputs.js";
 import { lockOf } from "./lock-of.js";
 import { closedError } from "./pipeline.js";
 import { conflictOf } from "./refusals.js";
@@ -113,6 +113,7 @@ export class Engine implements LockManager {
     work: (lock: AcquiredLock) => T | Promise<T>,
   ): Promise<T> {
     if (typeof work !== "function") throw invalid("work", typeof work, "a function");
+    requireObject("options", options);
     const lock = await this.acquireLock(resourcePath, agentId, { autoExtend: true, ...options });
     return workUnder(lock, work);
   }
@@ -123,7 +124,7 @@ export class Engine implements LockManager {
     lockId: string,
     options: CallOptions = {},
   ): Promise<boolean> {
-    return this.#parts.commands.release(this.#name(resourcePath, agentId, lockId), signalOf(options.signal));
+    return this.#parts.commands.release(this.#name(resourcePath, agentId, lockId), signalIn(options));
   }
 
   #name(resourcePath: string, agentId: string, lockId: string): LockName {
@@ -142,11 +143,7 @@ export class Engine implements LockManager {
     options: CallOptions = {},
   ): Promise<Lock> {
     const name = this.#name(resourcePath, agentId, lockId);
-    return this.#parts.commands.extend(
-      name,
-      this.#parts.inputs.ttl(ttl, name.resource),
-      signalOf(options.signal),
-    );
+    return this.#parts.commands.extend(name, this.#parts.inputs.ttl(ttl, name.resource), signalIn(options));
   }
 
   async forceRelease(resourcePath: string, options: ForceReleaseOptions): Promise<readonly Lock[]> {
@@ -159,24 +156,24 @@ export class Engine implements LockManager {
       lockId: options.lockId === undefined ? undefined : this.#parts.inputs.lockId(options.lockId),
       by: options.by === undefined ? undefined : this.#parts.inputs.agent(options.by, "by"),
     };
-    return this.#parts.commands.revoke(resource, order, signalOf(options.signal));
+    return this.#parts.commands.revoke(resource, order, signalIn(options));
   }
 
   // --- Looking.
 
   async getLock(resourcePath: string, options: CallOptions = {}): Promise<Lock | undefined> {
     this.#assertOpen();
-    return this.#parts.inspection.lock(this.#parts.inputs.path(resourcePath), signalOf(options.signal));
+    return this.#parts.inspection.lock(this.#parts.inputs.path(resourcePath), signalIn(options));
   }
 
   async getResource(resourcePath: string, options: CallOptions = {}): Promise<ResourceState> {
     this.#assertOpen();
-    return this.#parts.inspection.resource(this.#parts.inputs.path(resourcePath), signalOf(options.signal));
+    return this.#parts.inspection.resource(this.#parts.inputs.path(resourcePath), signalIn(options));
   }
 
   async listLocks(filter: ListFilter = {}): Promise<LockPage> {
     this.#assertOpen();
-    return this.#parts.inspection.list(this.#parts.inputs.list(filter), signalOf(filter.signal));
+    return this.#parts.inspection.list(this.#parts.inputs.list(filter), signalIn(filter));
   }
 
   async getAgentLocks(agentId: string, options: CallOptions = {}): Promise<readonly Lock[]> {
@@ -189,18 +186,18 @@ export class Engine implements LockManager {
     return this.#parts.inspection.agent(
       this.#parts.inputs.agent(agentId),
       maxLocksPerAgent,
-      signalOf(options.signal),
+      signalIn(options),
     );
   }
 
   async getLockCount(options: CallOptions = {}): Promise<number> {
     this.#assertOpen();
-    return this.#parts.inspection.count(signalOf(options.signal));
+    return this.#parts.inspection.count(signalIn(options));
   }
 
   async getStats(options: CallOptions = {}): Promise<LockStats> {
     this.#assertOpen();
-    return this.#parts.inspection.stats(signalOf(options.signal));
+    return this.#parts.inspection.stats(signalIn(options));
   }
 
   async checkLocks(
@@ -220,16 +217,13 @@ export class Engine implements LockManager {
         })),
         free: reply.free,
       }),
-      signal: signalOf(options.signal),
+      signal: signalIn(options),
     });
   }
 
   events(filter: EventFilter = {}): AsyncIterableIterator<LockEvent> {
     this.#assertOpen();
-    const prefix =
-      filter.prefix === undefined ? undefined : this.#parts.inputs.path(filter.prefix, "prefix").path;
-    signalOf(filter.signal);
-    return this.#parts.services.events.read(filter, prefix);
+    return this.#parts.services.events.read(filter, this.#parts.inputs.events(filter));
   }
 
   async metrics(): Promise<string> {

@@ -26,6 +26,8 @@ interface Surroundings {
 const conflictDelayMs = 0.5;
 const longestConflictDelayMs = 50;
 const longestRetryDelayMs = 30_000;
+/** Conflicts are fought out this long when the caller has no timeout. */
+const conflictPatienceMs = 5_000;
 
 export class Failures {
   readonly #around: Surroundings;
@@ -44,6 +46,7 @@ export class Failures {
       job.command.fail(new LockError("aborted", "The call was cancelled before anything was changed."));
       return;
     }
+    job.giveUpAt ??= clock.monotonic() + conflictPatienceMs;
     if (++job.conflicts === 1) {
       this.#again(job);
       return;

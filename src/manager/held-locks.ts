@@ -2,8 +2,11 @@
  * The locks that this manager acquired, as far as it knows: when each is to be extended, when its holder must hear that it is lost, and when it can be
  * removed. A holder is told `lost` as soon as the lock may have expired; it is removed only when it surely has.
  */
+
+import { ChurnMap } from "../churn-map.js";
 import type { Granted } from "../core/holding.js";
 import type { Holder } from "../core/records.js";
+import type { ResourcePath } from "../core/resource-path.js";
 import { asLock, type Found } from "../core/view.js";
 import { LockError } from "../errors.js";
 import { tokenOf } from "./lock-of.js";
@@ -21,7 +24,7 @@ type End = Loss | "released" | "closed";
 const extensionRetryMs = 250;
 
 export class HeldLock implements Timed {
-  readonly path: string;
+  readonly resource: ResourcePath;
   readonly token: number;
   holder: Holder;
   /** Acquires that were not released again. */
@@ -35,14 +38,20 @@ export class HeldLock implements Timed {
   /** Another lock held on the same path. */
   next: HeldLock | undefined = undefined;
   bucket: Bucket | undefined = undefined;
+  before: Timed | undefined = undefined;
+  after: Timed | undefined = undefined;
   due = Infinity;
   readonly #locks: HeldLocks;
 
-  constructor(locks: HeldLocks, path: string, holder: Holder, token: number) {
+  constructor(locks: HeldLocks, resource: ResourcePath, holder: Holder, token: number) {
     this.#locks = locks;
-    this.path = path;
+    this.resource = resource;
     this.holder = holder;
     this.token = token;
+  }
+
+  get path(): string {
+    return this.resource.path;
   }
 
   /** Somebody may act on its being lost. */
@@ -71,7 +80,7 @@ export interface Upkeep {
 export class HeldLocks {
   readonly #services: () => Services;
   readonly #upkeep: Upkeep;
-  readonly #byPath = new Map<string, HeldLock>();
+  readonly #byPath = new ChurnMap<string, HeldLock>();
   #size = 0;
 
   constructor(services: () => Services, upkeep: Upkeep) {
@@ -99,10 +108,11 @@ export class HeldLocks {
   }
 
   /** Notes a grant, or one more handle on a lock that is held already. */
-  add({ path, holder }: Granted, revision: number, autoExtend: boolean): HeldLock {
+  add(resource: ResourcePath, holder: Holder, revision: number, autoExtend: boolean): HeldLock {
+    const { path } = resource;
     let held = this.find(path, holder.lockId);
     if (held === undefined) {
-      held = new HeldLock(this, path, holder, tokenOf(holder, revision));
+      held = new HeldLock(this, resource, holder, tokenOf(holder, revision));
       held.next = this.#byPath.get(path);
       this.#byPath.set(path, held);
       this.#size++;
@@ -143,7 +153,7 @@ export class HeldLocks {
       type: "lost",
       at: new Date(storeClock.latest()),
       resourcePath: held.path,
-      resourceType: held.path.split("/", 2)[1] ?? "/",
+      resourceType: held.resource.type,
       lockId,
       agentId,
       mode,
@@ -193,13 +203,13 @@ export class HeldLocks {
   onDue(held: HeldLock): void {
     const { clock, storeClock } = this.#services();
     const { expiresAt } = held.holder;
-    if (storeClock.untilPerhaps(expiresAt) > 0) {
+    if (!this.#mayHaveExpired(held)) {
       this.#extend(held);
       return;
     }
     this.lost(held, "expired");
     const { path } = held;
-    const left = storeClock.untilSurely(expiresAt);
+    const left = storeClock.surelyAt(expiresAt) - clock.monotonic();
     if (left <= 0) this.#upkeep.expire(path);
     else clock.after(left, () => this.#upkeep.expire(path), { background: true });
   }
@@ -224,9 +234,8 @@ export class HeldLocks {
   #schedule(held: HeldLock, retryMs?: number): void {
     if (held.end !== undefined) return;
     const { clock, storeClock, expiries } = this.#services();
-    const now = clock.monotonic();
-    const expiry = now + Math.max(storeClock.untilPerhaps(held.holder.expiresAt), 0);
-    const extension = held.autoExtend ? now + (retryMs ?? held.holder.ttlMs / 3) : Infinity;
+    const expiry = storeClock.perhapsAt(held.holder.expiresAt);
+    const extension = held.autoExtend ? clock.monotonic() + (retryMs ?? held.holder.ttlMs / 3) : Infinity;
     expiries.set(held, Math.min(expiry, extension));
   }
 
@@ -236,10 +245,13 @@ export class HeldLocks {
       if (held.end !== undefined) held.controller.abort(held.ended);
     }
     // A process that slept looks before it believes: the timer may be about to fire only now.
-    else if (held.end === undefined && this.#services().storeClock.untilPerhaps(held.holder.expiresAt) <= 0) {
-      this.onDue(held);
-    }
+    else if (held.end === undefined && this.#mayHaveExpired(held)) this.onDue(held);
     return held.controller.signal;
+  }
+
+  #mayHaveExpired(held: HeldLock): boolean {
+    const { clock, storeClock } = this.#services();
+    return storeClock.perhapsAt(held.holder.expiresAt) <= clock.monotonic();
   }
 }
 

@@ -2,7 +2,16 @@
 import { parseResourcePath, type ResourcePath, utf8Length } from "../core/resource-path.js";
 import { toMilliseconds } from "../duration.js";
 import { invalid } from "../errors.js";
-import type { AcquireOptions, Duration, ListFilter, Mode, Scope } from "../lock-manager.js";
+import type {
+  AcquireOptions,
+  CallOptions,
+  Duration,
+  EventFilter,
+  ListFilter,
+  LockEventType,
+  Mode,
+  Scope,
+} from "../lock-manager.js";
 import { type Config, longestMs, shortestTtlMs } from "./config.js";
 
 const mostPathsPerAcquire = 50;
@@ -26,6 +35,21 @@ const acquireFields = new Set([
   "autoExtend",
   "signal",
 ]);
+
+const eventTypes: Readonly<Record<LockEventType, true>> = {
+  acquired: true,
+  extended: true,
+  released: true,
+  expired: true,
+  revoked: true,
+  lost: true,
+  contended: true,
+  queued: true,
+  dequeued: true,
+  refused: true,
+  failed: true,
+  reset: true,
+};
 
 /** What a list shows, checked. */
 export interface ListTerms {
@@ -102,7 +126,7 @@ export class Inputs {
   }
 
   acquire(resources: readonly ResourcePath[], agentId: unknown, options: AcquireOptions): AcquireInput {
-    if (typeof options !== "object" || options === null) throw invalid("options", options, "an object");
+    requireObject("options", options);
     for (const field in options) {
       if (!acquireFields.has(field)) {
         throw invalid("options", field, `only the fields ${[...acquireFields].join(", ")}`);
@@ -127,6 +151,7 @@ export class Inputs {
   }
 
   list(filter: ListFilter): ListTerms {
+    requireObject("filter", filter);
     const { prefix, agentId, resourceType, mode, expiringWithin, limit = mostPerPage, cursor } = filter;
     if (mode !== undefined && mode !== "exclusive" && mode !== "shared") {
       throw invalid("mode", mode, '"exclusive" or "shared"');
@@ -137,7 +162,7 @@ export class Inputs {
     return {
       prefix: prefix === undefined ? undefined : this.path(prefix, "prefix").path,
       agentId: agentId === undefined ? undefined : this.agent(agentId),
-      resourceType: resourceType === undefined ? undefined : this.path(resourceType, "resourceType").type,
+      resourceType: resourceType === undefined ? undefined : this.#type(resourceType),
       mode,
       expiringWithinMs:
         expiringWithin === undefined
@@ -146,6 +171,27 @@ export class Inputs {
       limit,
       cursor: cursor === undefined ? undefined : this.path(cursor, "cursor").path,
     };
+  }
+
+  /** @returns the normal spelling of the prefix. */
+  events(filter: EventFilter): string | undefined {
+    requireObject("filter", filter);
+    const { types, prefix } = filter;
+    signalOf(filter.signal);
+    if (types !== undefined && !Array.isArray(types))
+      throw invalid("types", types, "an array of event types");
+    for (const type of types ?? []) {
+      if (!Object.hasOwn(eventTypes, type)) {
+        throw invalid("types", type, `only ${Object.keys(eventTypes).join(", ")}`);
+      }
+    }
+    return prefix === undefined ? undefined : this.path(prefix, "prefix").path;
+  }
+
+  #type(value: unknown): string {
+    const { type, ancestors } = this.path(value, "resourceType");
+    if (ancestors.length > 1) throw invalid("resourceType", value, "the first segment of a path");
+    return type;
   }
 
   #timeout(value: Duration | undefined): number {
@@ -163,7 +209,17 @@ export class Inputs {
   }
 }
 
-export function signalOf(value: unknown): AbortSignal | undefined {
+export function requireObject(field: string, value: unknown): void {
+  if (typeof value !== "object" || value === null) throw invalid(field, value, "an object");
+}
+
+/** The signal among the options of a call. */
+export function signalIn(options: CallOptions): AbortSignal | undefined {
+  requireObject("options", options);
+  return signalOf(options.signal);
+}
+
+function signalOf(value: unknown): AbortSignal | undefined {
   if (value === undefined || value instanceof AbortSignal) return value;
   throw invalid("signal", typeof value, "an AbortSignal");
 }

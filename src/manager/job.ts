@@ -40,8 +40,8 @@ export class Job {
   readonly command: Command<unknown>;
   /** Serial number of the store requests when the call began: what was learned later is an answer given in this call. */
   since: number;
-  /** Local monotonic time after which conflicts are no longer fought out. */
-  readonly giveUpAt: number;
+  /** Local monotonic time after which conflicts are no longer fought out; `undefined`: some while after the first one. */
+  giveUpAt: number | undefined;
 
   /* What the last plan came to. */
   reads: readonly Cell[] = none;
@@ -65,7 +65,7 @@ export class Job {
   loads = 0;
   cancelled = false;
 
-  constructor(command: Command<unknown>, since: number, giveUpAt: number) {
+  constructor(command: Command<unknown>, since: number, giveUpAt: number | undefined) {
     this.command = command;
     this.since = since;
     this.giveUpAt = giveUpAt;

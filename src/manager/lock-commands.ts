@@ -145,5 +145,5 @@ function requireHeld(held: HeldLock): void {
 
 function nameOf(held: HeldLock): LockName {
   const { agentId, lockId } = held.holder;
-  return { resource: storedPath(held.path), agentId, lockId };
+  return { resource: held.resource, agentId, lockId };
 }

@@ -16,8 +16,6 @@ import type { StoreClock } from "./store-clock.js";
 const mostJobsPerBatch = 512;
 /** A change must not be applied later than this after it was planned, which bounds how long an unknown outcome stays unknown. */
 const patienceMs = 5_000;
-/** Conflicts are fought out this long when the caller has no timeout. */
-const conflictPatienceMs = 5_000;
 /** A store that answers without leaving the turn of the event loop must not starve timers and input. */
 const longestTurnMs = 8;
 /** A plan that keeps needing other ranges is broken. */
@@ -50,11 +48,14 @@ export class Pipeline {
   #batches = 0;
   #turnBegan: number;
   #closed = false;
+  /** Local monotonic time at which the latest batch was planned. */
+  plannedAt: number;
   #idlers: (() => void)[] = [];
 
   constructor(options: PipelineOptions) {
     this.#options = options;
-    this.#turnBegan = options.clock.monotonic();
+    this.plannedAt = options.clock.monotonic();
+    this.#turnBegan = this.plannedAt;
     this.#failures = new Failures({ ...options, serial: () => this.#serial }, (job) => this.#enqueue(job));
   }
 
@@ -62,8 +63,7 @@ export class Pipeline {
    * Takes a command. Its `done` or `fail` is called once, later. `giveUpAt`: local monotonic time up to which conflicts are fought out.
    */
   submit<Reply>(command: Command<Reply>, giveUpAt?: number): Job {
-    const until = giveUpAt ?? this.#options.clock.monotonic() + conflictPatienceMs;
-    const job = new Job(command, this.#serial, until);
+    const job = new Job(command, this.#serial, giveUpAt);
     if (this.#closed) command.fail(closedError());
     else this.#enqueue(job);
     return job;
@@ -150,10 +150,12 @@ export class Pipeline {
 
   /** Plans as many jobs as fit, and leaves the others in the queue. */
   #plan(): Group[] {
-    const { store, storeClock, managerId } = this.#options;
+    const { store, clock, storeClock, managerId } = this.#options;
     this.#batches++;
     const batch = new Batch(this.#batches * mostJobsPerBatch, store.traits.maxKeysPerChange);
-    this.#planner.begin(this.#batches, storeClock.earliest(), storeClock.latest(), managerId());
+    this.plannedAt = clock.monotonic();
+    const earliest = storeClock.earliest(this.plannedAt);
+    this.#planner.begin(this.#batches, earliest, storeClock.latest(this.plannedAt), managerId());
     const jobs = this.#queue;
     const deferred: Job[] = [];
     this.#queue = deferred;
@@ -222,10 +224,10 @@ export class Pipeline {
   }
 
   async #send(groups: readonly Group[]): Promise<void> {
-    const { store, clock, storeClock } = this.#options;
+    const { store, storeClock } = this.#options;
     const serial = ++this.#serial;
     const changes = groups.map((group) => changeOf(group, this.#planner.latest + patienceMs));
-    const sentAt = clock.monotonic();
+    const sentAt = this.plannedAt;
     let reply: CommitReply;
     try {
       reply = await store.commit(changes);

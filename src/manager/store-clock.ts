@@ -39,25 +39,23 @@ export class StoreClock {
     }
   }
 
-  /** Store time is at least this. */
-  earliest(): StoreTime {
-    const now = this.#clock.monotonic();
+  /** Store time is at least this at local monotonic time `now`. */
+  earliest(now = this.#clock.monotonic()): StoreTime {
     return now + this.#low - (now - this.#asOf) * drift;
   }
 
-  /** Store time is at most this. */
-  latest(): StoreTime {
-    const now = this.#clock.monotonic();
+  /** Store time is at most this at local monotonic time `now`. */
+  latest(now = this.#clock.monotonic()): StoreTime {
     return now + this.#high + (now - this.#asOf) * drift;
   }
 
-  /** Milliseconds until store time has surely reached `time`. */
-  untilSurely(time: StoreTime): number {
-    return (time - this.earliest()) * (1 + drift);
+  /** Local monotonic time from which on store time has surely reached `time`. */
+  surelyAt(time: StoreTime): number {
+    return (time - this.#low - this.#asOf * drift) / (1 - drift);
   }
 
-  /** Milliseconds until store time may have reached `time`. */
-  untilPerhaps(time: StoreTime): number {
-    return (time - this.latest()) * (1 - drift);
+  /** Local monotonic time from which on store time may have reached `time`. */
+  perhapsAt(time: StoreTime): number {
+    return (time - this.#high + this.#asOf * drift) / (1 + drift);
   }
 }

@@ -12,8 +12,10 @@ const bucketsPerOctave = 8;
 
 /** Something with a deadline. Belongs to one wheel at a time. */
 export interface Timed {
-  /** Kept by the wheel. */
+  /* Kept by the wheel: the items of a bucket are linked, so that adding and removing make no garbage. */
   bucket: Bucket | undefined;
+  before: Timed | undefined;
+  after: Timed | undefined;
   /** Local monotonic time. */
   due: number;
   /** Called once, never before `due`. */
@@ -23,7 +25,7 @@ export interface Timed {
 export interface Bucket {
   readonly opensAt: number;
   readonly id: number;
-  readonly items: Set<Timed>;
+  first: Timed | undefined;
 }
 
 export class TimerWheel {
@@ -32,6 +34,8 @@ export class TimerWheel {
   readonly #buckets = new Map<number, Bucket>();
   readonly #order = new Heap<Bucket>((a, b) => a.opensAt - b.opensAt);
   #armedFor = Infinity;
+  /** The clock as last looked at. */
+  #now = -Infinity;
   #disarm: Cancel | undefined;
 
   constructor(clock: Clock, options: { readonly background: boolean }) {
@@ -44,27 +48,43 @@ export class TimerWheel {
     this.remove(item);
     item.due = due;
     if (due === Infinity) return;
-    const now = this.#clock.monotonic();
-    const distance = Math.max(due - now, 0);
-    const octave = Math.max(Math.floor(Math.log2(distance / (bucketsPerOctave * finestMs))), 0);
+    const bucket = this.#bucketFor(due);
+    item.bucket = bucket;
+    item.after = bucket.first;
+    if (bucket.first !== undefined) bucket.first.before = item;
+    bucket.first = item;
+  }
+
+  #bucketFor(due: number): Bucket {
+    // An old look at the clock only makes the bucket coarser than it need be: it opens early, and its items are sorted again.
+    const octave = Math.max(Math.floor(Math.log2((due - this.#now) / (bucketsPerOctave * finestMs))), 0);
     const width = finestMs * 2 ** octave;
     const index = Math.floor(due / width);
     const id = index * 64 + octave;
-    let bucket = this.#buckets.get(id);
-    if (bucket === undefined) {
-      // The finest buckets open at their end, when all in them are due; the others at their beginning, to be sorted into finer ones.
-      bucket = { id, opensAt: (octave === 0 ? index + 1 : index) * width, items: new Set() };
-      this.#buckets.set(id, bucket);
-      this.#order.push(bucket);
-      if (bucket.opensAt < this.#armedFor) this.#arm(bucket.opensAt);
+    const known = this.#buckets.get(id);
+    if (known !== undefined) return known;
+    const now = this.#clock.monotonic();
+    if (now - this.#now > finestMs) {
+      this.#now = now;
+      return this.#bucketFor(due);
     }
-    bucket.items.add(item);
-    item.bucket = bucket;
+    // The finest buckets open at their end, when all in them are due; the others at their beginning, to be sorted into finer ones.
+    const bucket = { id, opensAt: (octave === 0 ? index + 1 : index) * width, first: undefined };
+    this.#buckets.set(id, bucket);
+    this.#order.push(bucket);
+    if (bucket.opensAt < this.#armedFor) this.#arm(bucket.opensAt);
+    return bucket;
   }
 
   remove(item: Timed): void {
-    item.bucket?.items.delete(item);
+    const { bucket, before, after } = item;
+    if (bucket === undefined) return;
+    if (before === undefined) bucket.first = after;
+    else before.after = after;
+    if (after !== undefined) after.before = before;
     item.bucket = undefined;
+    item.before = undefined;
+    item.after = undefined;
   }
 
   close(): void {
@@ -84,6 +104,7 @@ export class TimerWheel {
 
   #open(): void {
     const now = this.#clock.monotonic();
+    this.#now = now;
     this.#armedFor = Infinity;
     for (
       let next = this.#order.peek();
@@ -92,8 +113,8 @@ export class TimerWheel {
     ) {
       this.#order.pop();
       this.#buckets.delete(next.id);
-      for (const item of next.items) {
-        item.bucket = undefined;
+      for (let item = next.first; item !== undefined; item = next.first) {
+        this.remove(item);
         if (item.due <= now) item.onDue();
         else this.set(item, item.due);
       }

@@ -17,6 +17,8 @@ class LocalQueue implements Timed {
   readonly path: string;
   readonly calls = new Map<number, WaitingCall>();
   bucket: Bucket | undefined = undefined;
+  before: Timed | undefined = undefined;
+  after: Timed | undefined = undefined;
   due = Infinity;
   readonly #wake: (path: string) => void;
 
@@ -36,7 +38,7 @@ class LocalQueue implements Timed {
     return undefined;
   }
 
-  after(n: number): WaitingCall | undefined {
+  behind(n: number): WaitingCall | undefined {
     let passed = false;
     for (const [number, call] of this.calls) {
       if (passed) return call;
@@ -157,7 +159,7 @@ export class WaitingRoom implements Room {
       const queue = this.#byPath.get(claim.resource.path);
       if (queue === undefined) continue;
       const n = call.places[index] ?? 0;
-      const next = queue.calls.has(n) ? queue.after(n) : queue.first();
+      const next = queue.calls.has(n) ? queue.behind(n) : queue.first();
       if (next === undefined) continue;
       const { mode, agentId } = next.request;
       if ((mode === "shared" && call.request.mode === "shared") || agentId === call.request.agentId) {
@@ -174,11 +176,11 @@ export class WaitingRoom implements Room {
   /** Looks again when the locks in the way have surely expired. */
   wakeAt(call: WaitingCall, until: number): void {
     if (until === Infinity) return;
-    const { clock, storeClock, expiries } = this.#services();
+    const { storeClock, expiries } = this.#services();
     const path = call.request.claims[0]?.resource.path ?? "/";
     const queue = this.#byPath.get(path);
     if (queue === undefined) return;
-    const due = clock.monotonic() + Math.max(storeClock.untilSurely(until), 0);
+    const due = storeClock.surelyAt(until);
     if (due < queue.due) expiries.set(queue, due);
   }
 

@@ -14,8 +14,15 @@ const maxChunk = 512;
 /** Removed keys are swept once in so many removals, one chunk at a time: a few keys for each removal, never all at once. */
 const removalsPerSweep = 64;
 
+/** What the index needs of the map. */
+interface LiveEntries {
+  readonly size: number;
+  get(key: string): Entry | undefined;
+  has(key: string): boolean;
+}
+
 export class SortedIndex {
-  readonly #live: ReadonlyMap<string, Entry>;
+  readonly #live: LiveEntries;
   /** Keys in order, none twice, no chunk empty. Some may have been removed from the map. */
   readonly #chunks: string[][] = [];
   #indexed = 0;
@@ -26,7 +33,7 @@ export class SortedIndex {
   /** Without surrogates the order of `<` is right, and several times as fast. */
   #surrogates = false;
 
-  constructor(live: ReadonlyMap<string, Entry>) {
+  constructor(live: LiveEntries) {
     this.#live = live;
   }
 

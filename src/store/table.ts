@@ -1,9 +1,10 @@
 /** The state of a store that is kept in memory: points by key, ranges in order, and the rule by which changes are judged. */
+import { ChurnMap } from "../churn-map.js";
 import { SortedIndex } from "./sorted-index.js";
 import { type Change, type Entry, type Outcome, type Range, StoreError, type StoreTime } from "./store.js";
 
 export class Table {
-  readonly #points = new Map<string, Entry>();
+  readonly #points = new ChurnMap<string, Entry>();
   readonly #index = new SortedIndex(this.#points);
   /** Of the last commit; 0 before the first. Whoever applies a commit sets it. */
   revision = 0;
@@ -21,9 +22,7 @@ export class Table {
   }
 
   set(entry: Entry): void {
-    const { size } = this.#points;
-    this.#points.set(entry.key, entry);
-    if (this.#points.size !== size) this.#index.added(entry.key);
+    if (this.#points.set(entry.key, entry)) this.#index.added(entry.key);
   }
 
   remove(key: string): void {
