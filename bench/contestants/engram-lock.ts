@@ -1,0 +1,50 @@
+/** The lock manager itself, in process, over its two stores. */
+import { createLockManager } from "../../src/create-lock-manager.js";
+import type { LockManager } from "../../src/lock-manager.js";
+import { scratchFolder } from "../scratch.js";
+import type { Contestant, ContestantKind, Work } from "./contestant.js";
+
+/** A lock manager on a fresh store; `close` leaves nothing behind. */
+export interface OpenManager {
+  readonly locks: LockManager;
+  readonly close: () => Promise<void>;
+}
+
+export type StoreName = "memory" | "embedded";
+
+export async function openManager(store: StoreName, maxLocksPerAgent = 100): Promise<OpenManager> {
+  const folder = store === "embedded" ? scratchFolder("engram-lock") : undefined;
+  const url = folder === undefined ? "memory:" : `file:${folder.path}`;
+  const locks = await createLockManager({ type: "enhanced", maxLocksPerAgent }, url);
+  return {
+    locks,
+    async close() {
+      await locks.close();
+      folder?.remove();
+    },
+  };
+}
+
+export const engramMemory: ContestantKind = { name: "memory store", open: () => contestant("memory") };
+export const engramEmbedded: ContestantKind = { name: "embedded store", open: () => contestant("embedded") };
+
+async function contestant(store: StoreName): Promise<Contestant> {
+  const { locks, close } = await openManager(store);
+  const agents = Array.from({ length: 1_000 }, (_, worker) => `agent-${worker}`);
+  const agentOf = (worker: number): string => agents[worker] ?? `agent-${worker}`;
+  return {
+    name: `${store} store`,
+    queues: true,
+    async hold(path: string, worker: number, work: Work) {
+      const lock = await locks.acquireLock(path, agentOf(worker));
+      await work();
+      await lock.release();
+    },
+    async holdAll(paths: readonly string[], worker: number, work: Work) {
+      const held = await locks.acquireMultipleLocks(paths, agentOf(worker));
+      await work();
+      await Promise.all(held.map((lock) => lock.release()));
+    },
+    close,
+  };
+}

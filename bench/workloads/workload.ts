@@ -1,0 +1,45 @@
+/** One question that the benchmarks answer. */
+import type { Contestant, ContestantKind } from "../contestants/contestant.js";
+import type { Pace } from "../rounds.js";
+
+export interface Answer {
+  /** What was measured, and in what unit. */
+  readonly title: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  /** What is to be known beside the table. */
+  readonly notes?: readonly string[];
+  /** The figures behind the table, for `--json`. */
+  readonly data: unknown;
+}
+
+export interface Settings {
+  readonly pace: Pace;
+  /** Fewer locks and turns: to see that everything runs, not what it yields. */
+  readonly quick: boolean;
+}
+
+export interface Workload {
+  /** For `--only`. */
+  readonly name: string;
+  run(settings: Settings): Promise<readonly Answer[]>;
+}
+
+/** Opens those contestants that can run here, and closes them whatever happens. */
+export async function withContestants<Result>(
+  kinds: readonly ContestantKind[],
+  use: (contestants: readonly Contestant[]) => Promise<Result>,
+): Promise<Result> {
+  const open: Contestant[] = [];
+  try {
+    for (const kind of kinds) {
+      const contestant = await kind.open();
+      if (contestant === undefined)
+        console.log(`${kind.name} is left out: ${kind.why ?? "it cannot run here"}.`);
+      else open.push(contestant);
+    }
+    return await use(open);
+  } finally {
+    for (const contestant of open) await contestant.close();
+  }
+}
