@@ -2,6 +2,7 @@
 
 const ERRORS = "^src/errors\\.ts$";
 const DURATION = "^src/duration\\.ts$";
+const CHURN_MAP = "^src/churn-map\\.ts$";
 const CLOCK = "^src/clock/";
 const CORE = "^src/core/";
 const STORE_PORT = "^src/store/[^/]+\\.ts$";
@@ -44,9 +45,10 @@ module.exports = {
     layer("duration", DURATION, ERRORS),
     layer("clock", CLOCK, CLOCK),
     layer("lock-manager", LOCK_MANAGER, ERRORS, DURATION, CLOCK, CORE),
-    layer("store-port", STORE_PORT, STORE_PORT, ERRORS, CLOCK),
+    layer("churn-map", CHURN_MAP),
+    layer("store-port", STORE_PORT, STORE_PORT, ERRORS, CLOCK, CHURN_MAP),
     layer("store-backend", "^src/store/([^/]+)/", STORE_PORT, ERRORS, DURATION, CLOCK, "^src/store/$1/"),
-    layer("manager", MANAGER, MANAGER, CORE, STORE_PORT, CLOCK, ERRORS, DURATION, LOCK_MANAGER),
+    layer("manager", MANAGER, MANAGER, CORE, STORE_PORT, CLOCK, ERRORS, DURATION, LOCK_MANAGER, CHURN_MAP),
     layer("protocol", PROTOCOL, PROTOCOL, ERRORS, DURATION, LOCK_MANAGER),
     layer("metrics", METRICS, METRICS, LOCK_MANAGER, ERRORS, DURATION, CLOCK, PROTOCOL),
     layer("server", SERVER, SERVER, METRICS, MANAGER, PROTOCOL, LOCK_MANAGER, ERRORS, DURATION, CLOCK),
@@ -67,6 +69,7 @@ module.exports = {
         pathNot: [
           ERRORS,
           DURATION,
+          CHURN_MAP,
           LOCK_MANAGER,
           ROOTS,
           "^src/(core|clock|store|manager|protocol|metrics|server|client|cli|mcp)/",

@@ -6,60 +6,51 @@
  * to collect than to make. So a deletion here only empties the entry, and the map is built anew when too many are empty.
  */
 export class ChurnMap<Key, Item> {
-  #slots = new Map<Key, Slot<Item>>();
+  #map = new Map<Key, Item | undefined>();
   #empty = 0;
 
   /** How many entries there are. */
   get size(): number {
-    return this.#slots.size - this.#empty;
+    return this.#map.size - this.#empty;
   }
 
   get(key: Key): Item | undefined {
-    return this.#slots.get(key)?.item;
+    return this.#map.get(key);
   }
 
   has(key: Key): boolean {
-    return this.#slots.get(key)?.item !== undefined;
+    return this.#map.get(key) !== undefined;
   }
 
   /** True when the key was absent. */
   set(key: Key, item: Item): boolean {
-    const slot = this.#slots.get(key);
-    if (slot === undefined) {
-      this.#slots.set(key, { item });
-      return true;
-    }
-    const wasEmpty = slot.item === undefined;
-    if (wasEmpty) this.#empty--;
-    slot.item = item;
+    const { size } = this.#map;
+    const wasEmpty = this.#map.get(key) === undefined;
+    this.#map.set(key, item);
+    if (wasEmpty && this.#map.size === size) this.#empty--;
     return wasEmpty;
   }
 
   /** True when the key was there. */
   delete(key: Key): boolean {
-    const slot = this.#slots.get(key);
-    if (slot?.item === undefined) return false;
-    slot.item = undefined;
+    if (this.#map.get(key) === undefined) return false;
+    this.#map.set(key, undefined);
     this.#empty++;
-    if (this.#empty > mostEmpty && this.#empty > this.#slots.size / 2) this.#rebuild();
+    if (this.#empty > mostEmpty && this.#empty > this.#map.size / 2) this.#rebuild();
     return true;
   }
 
   *values(): IterableIterator<Item> {
-    for (const { item } of this.#slots.values()) if (item !== undefined) yield item;
+    for (const item of this.#map.values()) if (item !== undefined) yield item;
   }
 
   #rebuild(): void {
-    const slots = new Map<Key, Slot<Item>>();
-    for (const [key, slot] of this.#slots) if (slot.item !== undefined) slots.set(key, slot);
-    this.#slots = slots;
+    const map = new Map<Key, Item | undefined>();
+    for (const [key, item] of this.#map) if (item !== undefined) map.set(key, item);
+    this.#map = map;
     this.#empty = 0;
   }
 }
 
-interface Slot<Item> {
-  item: Item | undefined;
-}
-
-/** Empty entries kept before the map is built anew: some hundred kilobytes at most. */
-const mostEmpty = 8_192;
+/** Empty entries kept before the map is built anew: some tens of kilobytes at most. */
+const mostEmpty = 1_024;

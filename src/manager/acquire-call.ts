@@ -27,6 +27,8 @@ interface Hearing {
 
 /** How long a caller waits for its withdrawal to be committed before it is refused all the same; the withdrawal goes on. */
 const withdrawalPatienceMs = 25;
+const gone: WithdrawReply & { readonly kind: "gone" } = { kind: "gone", blockers: [], queueLength: 0 };
+
 export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   readonly request: Request;
   places: readonly number[] = [];
@@ -254,7 +256,8 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   /** Leaves the queue; a plain timeout then names those who were still in the way. */
   #withdraw(cause: string, answered: () => void = () => undefined): void {
     const withdrawal: Command<WithdrawReply> = {
-      plan: (view) => withdraw(view, this.request, this.places, cause),
+      // Once it was served, its grant has been told of, and is being given back.
+      plan: (view) => (this.#waiting ? withdraw(view, this.request, this.places, cause) : gone),
       needsProof: () => true,
       done: (reply) => {
         answered();

@@ -36,7 +36,7 @@ export interface EngineOptions {
   readonly newId: () => string;
   /** Between 0 and 1. */
   readonly random: () => number;
-  readonly metrics?: (activeLocks: () => Promise<number>) => MetricsSink;
+  readonly metrics?: (activeLocks: () => Promise<number>) => Promise<MetricsSink>;
 }
 
 export interface Parts {

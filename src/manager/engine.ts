@@ -36,7 +36,7 @@ const closePatienceMs = 2_000;
 export class Engine implements LockManager {
   readonly #options: EngineOptions;
   readonly #parts: Parts;
-  readonly #metrics: MetricsSink | undefined;
+  #metrics: MetricsSink | undefined;
   #subscription: Subscription | undefined;
   #closing: Promise<void> | undefined;
 
@@ -50,13 +50,13 @@ export class Engine implements LockManager {
   private constructor(options: EngineOptions) {
     this.#options = options;
     this.#parts = assemble(options);
-    this.#metrics = options.metrics?.(() => this.getLockCount());
-    if (this.#metrics !== undefined) this.#parts.services.events.count(this.#metrics);
   }
 
   async #start(): Promise<void> {
-    const { store } = this.#options;
+    const { store, metrics } = this.#options;
     await this.#parts.read({});
+    this.#metrics = await metrics?.(() => this.getLockCount());
+    if (this.#metrics !== undefined) this.#parts.services.events.count(this.#metrics);
     this.#subscription = await store.subscribe((paths) => {
       if (this.#closing !== undefined) return;
       this.#parts.room.hinted(paths, (path) => storedPath(path).ancestors);

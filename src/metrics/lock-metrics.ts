@@ -1,6 +1,6 @@
 /** The metrics of a lock manager: what its events add up to, as Prometheus text. */
 import { ActiveLocks, type CountLocks } from "./active-locks.js";
-import { Registry, registerIn } from "./exposition.js";
+import type { Registry } from "./exposition.js";
 import { type CountedEvent, LockSums } from "./lock-sums.js";
 
 export type { Registry };
@@ -33,16 +33,37 @@ interface RegisteredSums {
 
 const byRegistry = new WeakMap<Registry, RegisteredSums>();
 
-/** @throws Error when the registry has other metrics under the names of these. */
-export function createLockMetrics(options: LockMetricsOptions): LockMetrics {
-  const { registry = new Registry(), namedTypes = [], activeLocks, store = activeLocks } = options;
-  const { sums, active } = sumsIn(registry);
+/**
+ * The library that writes the metrics is loaded when it is first needed: with a registry of the caller's now, else when somebody asks for the text.
+ *
+ * @throws Error when the registry has other metrics under the names of these.
+ */
+export async function createLockMetrics(options: LockMetricsOptions): Promise<LockMetrics> {
+  const { registry, namedTypes = [], activeLocks, store = activeLocks } = options;
+  const { sums, active } =
+    registry === undefined ? { sums: new LockSums(), active: new ActiveLocks() } : await sumsIn(registry);
   sums.byType.reserve(namedTypes);
   const close = active.add(store, activeLocks);
-  return { observe: (event) => sums.observe(event), text: () => registry.metrics(), close };
+  let shown = registry;
+  return {
+    observe: (event) => sums.observe(event),
+    text: async () => {
+      shown ??= await ownRegistry(sums, active);
+      return shown.metrics();
+    },
+    close,
+  };
 }
 
-function sumsIn(registry: Registry): RegisteredSums {
+async function ownRegistry(sums: LockSums, active: ActiveLocks): Promise<Registry> {
+  const { Registry, registerIn } = await import("./exposition.js");
+  const registry = new Registry();
+  registerIn(registry, sums, active);
+  return registry;
+}
+
+async function sumsIn(registry: Registry): Promise<RegisteredSums> {
+  const { registerIn } = await import("./exposition.js");
   const known = byRegistry.get(registry);
   if (known !== undefined) {
     known.register();

@@ -95,7 +95,7 @@ const near = (value: number): unknown => expect.closeTo(value, 3);
 test("whatever happens in whatever order, the metrics are what a recount of the events gives", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(event, { maxLength: 200 }), async (events) => {
-      const metrics = createLockMetrics({ activeLocks: () => Promise.resolve(0) });
+      const metrics = await createLockMetrics({ activeLocks: () => Promise.resolve(0) });
       const recount = new Map<string, number>();
       for (const one of events) {
         metrics.observe(one);
@@ -116,7 +116,7 @@ test("locks acquired, less those released, expired and revoked, are the locks in
   await fc.assert(
     fc.asyncProperty(fc.array(fc.nat(999), { maxLength: 300 }), async (choices) => {
       const held: string[] = [];
-      const metrics = createLockMetrics({ activeLocks: () => Promise.resolve(held.length) });
+      const metrics = await createLockMetrics({ activeLocks: () => Promise.resolve(held.length) });
       for (const choice of choices) {
         const ended = choice % 2 === 0 ? held.pop() : undefined;
         const resourceType = ended ?? `type-${choice}`;
@@ -157,7 +157,7 @@ test("there are fewer than 1,500 series after 100,000 events, whatever clients s
     waitedMs: fc.double({ min: 0, noNaN: true }),
     heldMs: fc.double({ min: 0, noNaN: true }),
   });
-  const metrics = createLockMetrics({
+  const metrics = await createLockMetrics({
     namedTypes: Array.from({ length: 50 }, (_, n) => `policy-${n}`),
     activeLocks: () => Promise.resolve(0),
   });

@@ -9,7 +9,7 @@ const noLocks = () => Promise.resolve(0);
 
 /** The series that are not 0 after these events, of those whose name begins like this. */
 async function seriesAfter(events: readonly CountedEvent[], name: string): Promise<Record<string, number>> {
-  const metrics = createLockMetrics({ activeLocks: noLocks });
+  const metrics = await createLockMetrics({ activeLocks: noLocks });
   for (const event of events) metrics.observe(event);
   return nonZero(metrics, name);
 }
@@ -152,7 +152,7 @@ describe("resource types", () => {
   const acquired = (resourceType: string): CountedEvent => ({ type: "acquired", resourceType, waitedMs: 0 });
 
   async function typesAfter(events: readonly CountedEvent[], namedTypes: readonly string[]) {
-    const metrics = createLockMetrics({ namedTypes, activeLocks: noLocks });
+    const metrics = await createLockMetrics({ namedTypes, activeLocks: noLocks });
     for (const event of events) metrics.observe(event);
     const series = await nonZero(metrics, "engram_lock_acquisitions_total");
     return Object.fromEntries(
@@ -206,7 +206,7 @@ describe("the active gauge", () => {
 
   test("is asked anew at each scrape", async () => {
     let locks = 3;
-    const metrics = createLockMetrics({ activeLocks: () => Promise.resolve(locks) });
+    const metrics = await createLockMetrics({ activeLocks: () => Promise.resolve(locks) });
     expect(await gauge(metrics)).toBe(3);
     locks = 0;
     expect(await gauge(metrics)).toBe(0);
@@ -214,7 +214,7 @@ describe("the active gauge", () => {
 
   test("is missing, and everything else is there, while the store cannot be asked", async () => {
     let reachable = false;
-    const metrics = createLockMetrics({
+    const metrics = await createLockMetrics({
       activeLocks: () => (reachable ? Promise.resolve(7) : Promise.reject(new Error("store away"))),
     });
     metrics.observe({ type: "acquired", resourceType: repo, waitedMs: 0 });
@@ -227,8 +227,8 @@ describe("the active gauge", () => {
   test("counts the locks of a store once when two managers of one registry share it", async () => {
     const registry = new Registry();
     const store = {};
-    const first = createLockMetrics({ registry, store, activeLocks: () => Promise.resolve(5) });
-    const second = createLockMetrics({ registry, store, activeLocks: () => Promise.resolve(5) });
+    const first = await createLockMetrics({ registry, store, activeLocks: () => Promise.resolve(5) });
+    const second = await createLockMetrics({ registry, store, activeLocks: () => Promise.resolve(5) });
     expect(await gauge(first)).toBe(5);
     first.close();
     expect(await gauge(second)).toBe(5);
@@ -238,8 +238,8 @@ describe("the active gauge", () => {
 
   test("adds up the locks of different stores, and those of a closed manager's store no more", async () => {
     const registry = new Registry();
-    const first = createLockMetrics({ registry, activeLocks: () => Promise.resolve(5) });
-    const second = createLockMetrics({ registry, activeLocks: () => Promise.resolve(2) });
+    const first = await createLockMetrics({ registry, activeLocks: () => Promise.resolve(5) });
+    const second = await createLockMetrics({ registry, activeLocks: () => Promise.resolve(2) });
     expect(await gauge(first)).toBe(7);
     second.close();
     second.close();
@@ -252,16 +252,16 @@ describe("registries", () => {
   const successes = 'engram_lock_acquisitions_total{resource_type="repo",success="true"}';
 
   test("managers without one do not see each other's events", async () => {
-    const first = createLockMetrics({ activeLocks: noLocks });
-    const second = createLockMetrics({ activeLocks: noLocks });
+    const first = await createLockMetrics({ activeLocks: noLocks });
+    const second = await createLockMetrics({ activeLocks: noLocks });
     first.observe(acquired);
     expect(await nonZero(second, "engram_")).toEqual({});
   });
 
   test("managers that share one add to the same sums, also after one has closed", async () => {
     const registry = new Registry();
-    const first = createLockMetrics({ registry, activeLocks: noLocks });
-    const second = createLockMetrics({ registry, activeLocks: noLocks });
+    const first = await createLockMetrics({ registry, activeLocks: noLocks });
+    const second = await createLockMetrics({ registry, activeLocks: noLocks });
     first.observe(acquired);
     second.observe(acquired);
     first.close();
@@ -270,24 +270,24 @@ describe("registries", () => {
 
   test("a registry that was cleared shows the metrics again for the next manager", async () => {
     const registry = new Registry();
-    createLockMetrics({ registry, activeLocks: noLocks }).observe(acquired);
+    (await createLockMetrics({ registry, activeLocks: noLocks })).observe(acquired);
     registry.clear();
     expect(await registry.metrics()).not.toContain("engram");
-    createLockMetrics({ registry, activeLocks: noLocks });
+    await createLockMetrics({ registry, activeLocks: noLocks });
     expect(readExposition(await registry.metrics()).get(successes)).toBe(1);
   });
 
   test("its default labels are on every series, and its other metrics stay as they are", async () => {
     const registry = new Registry();
     registry.setDefaultLabels({ region: "north" });
-    createLockMetrics({ registry, activeLocks: noLocks }).observe(acquired);
+    (await createLockMetrics({ registry, activeLocks: noLocks })).observe(acquired);
     const names = [...readExposition(await registry.metrics()).keys()];
     expect(names.filter((name) => !name.includes('region="north"'))).toEqual([]);
   });
 
   test("its JSON says what its text says, so that the processes of a cluster can be added up", async () => {
     const registry = new Registry();
-    createLockMetrics({ registry, activeLocks: () => Promise.resolve(4) }).observe(acquired);
+    (await createLockMetrics({ registry, activeLocks: () => Promise.resolve(4) })).observe(acquired);
     const json: object[] = structuredClone(await registry.getMetricsAsJSON());
     const both = readExposition(await Registry.aggregate([json, json]).metrics());
     expect(both.get(successes)).toBe(2);
@@ -301,7 +301,7 @@ describe("registries", () => {
 
   test("OpenMetrics text has the same numbers under the same names", async () => {
     const registry = new Registry(Registry.OPENMETRICS_CONTENT_TYPE);
-    createLockMetrics({ registry, activeLocks: noLocks }).observe(acquired);
+    (await createLockMetrics({ registry, activeLocks: noLocks })).observe(acquired);
     const text = await registry.metrics();
     expect(text).toMatch(/# EOF\n$/);
     expect(text).toContain("# TYPE engram_lock_acquisitions counter");
@@ -309,14 +309,14 @@ describe("registries", () => {
   });
 
   test("asking twice counts nothing twice", async () => {
-    const metrics = createLockMetrics({ activeLocks: noLocks });
+    const metrics = await createLockMetrics({ activeLocks: noLocks });
     metrics.observe(acquired);
     expect(await metrics.text()).toBe(await metrics.text());
   });
 });
 
 test("the text names every series with its type and its help before anything happened", async () => {
-  const text = await createLockMetrics({ activeLocks: noLocks }).text();
+  const text = await (await createLockMetrics({ activeLocks: noLocks })).text();
   const types = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]);
   expect(Object.fromEntries(types)).toEqual({
     engram_lock_acquisitions_total: "counter",
