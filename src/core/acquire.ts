@@ -1,11 +1,10 @@
 /** Asking for a lock: granted, queued, or refused. */
-import { type Blocker, visitBlockers, visitEarlier, visitHolders } from "./blockers.js";
+import { type Blocker, visitBlockers, visitEarlier, visitHolders, waitsOf } from "./blockers.js";
 import type { Claim, Request } from "./claim.js";
 import { findMismatch, grant, type Limits, notYetHeld, overLimit, type Refusal } from "./grant.js";
 import type { Granted } from "./holding.js";
-import { agentKey, agentWaitKey } from "./keys.js";
 import { join } from "./queue.js";
-import { agentWaitAt, type View } from "./view.js";
+import type { View } from "./view.js";
 
 export type AcquireReply =
   | { readonly kind: "granted"; readonly granted: readonly Granted[] }
@@ -18,7 +17,7 @@ export interface Queued {
   readonly places: readonly number[];
   /** When the first of the locks in the way expires; `Infinity` when waiters are in the way. */
   readonly until: number;
-  /** The agent holds or awaits something else, so that others may wait for it in turn. */
+  /** The agent holds something, so that others may wait for it in turn. */
   readonly entangled: boolean;
 }
 
@@ -97,15 +96,15 @@ function enqueue(
     return { kind: "too many waiters", of: "agent", path, limit: maxWaitersPerAgent };
   }
   const places = request.claims.map((claim) => join(view, request, claim, giveUpAt));
-  return { kind: "queued", places, until, entangled: agent.locks > 0 || agent.waits > 0 };
+  return { kind: "queued", places, until, entangled: agent.locks > 0 };
 }
 
 /** Where a request stands that an earlier attempt, whose reply was lost, may have queued. */
 export function findQueued(view: View, request: Request): Queued | undefined {
-  const agent = agentKey(request.agentId);
+  const waits = waitsOf(view, request.agentId);
   const places: number[] = [];
   for (const claim of request.claims) {
-    const place = agentWaitAt(view, agentWaitKey(agent, claim.lockId));
+    const place = waits.get(claim.lockId);
     if (place === undefined) return undefined;
     places.push(place.n);
   }

@@ -19,7 +19,7 @@ import {
   queuesBelow,
   waitKey,
 } from "./keys.js";
-import type { Holder, LockRecord, WaitRecord } from "./records.js";
+import type { AgentWaitRecord, Holder, LockRecord, WaitRecord } from "./records.js";
 import { isAtOrBelow } from "./resource-path.js";
 import { asAgentWait, asLock, asWaiter, type Found, managerAt, type View } from "./view.js";
 
@@ -217,11 +217,15 @@ function isBlockedBy(view: View, request: Request, blocker: WaiterInTheWay): boo
 function pathsOf(view: View, blocker: WaiterInTheWay): readonly string[] {
   const { waiter, path } = blocker;
   if (waiter.paths === 1) return [path];
-  return view
-    .range(agentWaits(agentKey(waiter.agentId)))
-    .map((found) => asAgentWait(found))
+  return [...waitsOf(view, waiter.agentId).values()]
     .filter((place) => place.requestId === waiter.requestId)
     .map((place) => place.path);
+}
+
+/** Where an agent waits, by lock id. */
+export function waitsOf(view: View, agentId: string): ReadonlyMap<string, AgentWaitRecord> {
+  const prefix = agentWaits(agentKey(agentId));
+  return new Map(view.range(prefix).map((found) => [found.key.slice(prefix.length), asAgentWait(found)]));
 }
 
 /** A waiting claim as it stands in the store, or nothing when it has left the queue. */

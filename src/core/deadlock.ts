@@ -5,13 +5,12 @@
  * follows only waiters older than itself, so of all members exactly one, the youngest, finds the cycle and is refused (invariant I19). The graph
  * is read in one snapshot.
  */
-import { type Blocker, isAlive, ticketOf, visitBlockers, waitingAt } from "./blockers.js";
+import { isAlive, type Place, ticketOf, visitBlockers, waitingAt, waitsOf } from "./blockers.js";
 import { type Claim, isEarlier, type Request, type Ticket } from "./claim.js";
-import { agentKey, agentWaits } from "./keys.js";
 import { ticketIn } from "./promote.js";
 import type { WaitRecord } from "./records.js";
 import { storedPath } from "./resource-path.js";
-import { asAgentWait, asWaiter, type View } from "./view.js";
+import { asWaiter, type View } from "./view.js";
 
 /** An agent waits for a path, behind another. */
 export interface Edge {
@@ -20,57 +19,57 @@ export interface Edge {
   readonly blockedBy: string;
 }
 
-/** Beyond this many agents the search gives up, and the timeouts decide. */
-const mostAgents = 256;
+/** Beyond this many agents and requests the search gives up, and the timeouts decide. */
+const mostSeen = 256;
 const mostBlockers = 64;
 
 interface Step extends Edge {
+  /** The waiting request in the way; `undefined`: a lock is, which its agent may keep until all it waits for is granted. */
+  readonly requestId: string | undefined;
   readonly from: Step | undefined;
 }
 
 /**
  * The cycle that a waiting request closed, starting with it.
  *
- * Breadth first over agents: what an agent waits for is looked up in its own entries, so the search never scans.
+ * Breadth first: behind a waiter only that waiter's own request is followed, behind a lock everything its agent waits for; and only a lock that the
+ * request's agent holds closes a cycle. What an agent waits for is looked up in its own entries, so the search never scans.
  */
 export function findCycle(
   view: View,
   request: Request,
   places: readonly number[],
 ): readonly Edge[] | undefined {
-  const agent = view.agent(request.agentId);
-  // Nobody can wait for an agent that holds nothing and stands in no other queue.
-  if (agent.locks === 0 && agent.waits <= request.claims.length) return undefined;
+  if (view.agent(request.agentId).locks === 0) return undefined;
   const mine = ticketIn(view, request, places);
   if (mine === undefined) return undefined;
 
   const seen = new Set<string>();
   let frontier = edgesOf(view, request, places, undefined);
-  while (frontier.length > 0 && seen.size <= mostAgents) {
+  while (frontier.length > 0 && seen.size <= mostSeen) {
     const next: Step[] = [];
     for (const step of frontier) {
-      if (step.blockedBy === request.agentId) return edges(step);
-      if (seen.has(step.blockedBy)) continue;
-      seen.add(step.blockedBy);
-      next.push(...waitsOf(view, step.blockedBy, mine, step));
+      if (step.requestId === undefined && step.blockedBy === request.agentId) return edges(step);
+      const name = JSON.stringify([step.blockedBy, step.requestId]);
+      if (seen.has(name)) continue;
+      seen.add(name);
+      next.push(...stepsBehind(view, step, mine));
     }
     frontier = next;
   }
   return undefined;
 }
 
-/** Everything an agent has waited for since before that ticket, one step per blocker. */
-function waitsOf(view: View, agentId: string, before: Ticket, from: Step): Step[] {
-  const agent = agentKey(agentId);
-  if (view.agent(agentId).waits === 0) return [];
+/** What is in the way of the one that is in the way: of all that its agent has waited for since before that ticket, or of its own request. */
+function stepsBehind(view: View, step: Step, before: Ticket): Step[] {
+  if (view.agent(step.blockedBy).waits === 0) return [];
   const steps: Step[] = [];
-  for (const entry of view.range(agentWaits(agent))) {
-    const { path, n } = asAgentWait(entry);
-    const lockId = entry.key.slice(agentWaits(agent).length);
+  for (const [lockId, { path, n, requestId }] of waitsOf(view, step.blockedBy)) {
+    if (step.requestId !== undefined && step.requestId !== requestId) continue;
     const found = waitingAt(view, path, n, lockId);
     if (found === undefined || !isEarlier(ticketOf(found), before) || !isAlive(view, asWaiter(found)))
       continue;
-    steps.push(...edgesOf(view, requestOf(asWaiter(found), path, lockId), [n], from));
+    steps.push(...edgesOf(view, requestOf(asWaiter(found), path, lockId), [n], step));
   }
   return steps;
 }
@@ -86,30 +85,30 @@ function edgesOf(view: View, request: Request, places: readonly number[], from: 
     const n = places[index] ?? 0;
     const found = waitingAt(view, claim.resource.path, n, claim.lockId);
     if (found === undefined) continue;
-    const ticket = ticketOf(found);
-    for (const blockedBy of agentsInTheWay(view, request, claim, { ticket, n })) {
-      steps.push({ agentId: request.agentId, waitsFor: claim.resource.path, blockedBy, from });
+    const { agentId } = request;
+    for (const { blockedBy, requestId } of inTheWay(view, request, claim, { ticket: ticketOf(found), n })) {
+      steps.push({ agentId, waitsFor: claim.resource.path, blockedBy, requestId, from });
     }
   }
   return steps;
 }
 
-function agentsInTheWay(
+function inTheWay(
   view: View,
   request: Request,
   claim: Claim,
-  place: { readonly ticket: Ticket; readonly n: number },
-): ReadonlySet<string> {
-  const agents = new Set<string>();
+  place: Place,
+): readonly Pick<Step, "blockedBy" | "requestId">[] {
+  const found: Pick<Step, "blockedBy" | "requestId">[] = [];
   visitBlockers(view, request, claim, place, (blocker) => {
-    agents.add(agentOf(blocker));
-    return agents.size >= mostBlockers;
+    found.push(
+      blocker.standing === "holder"
+        ? { blockedBy: blocker.holder.agentId, requestId: undefined }
+        : { blockedBy: blocker.waiter.agentId, requestId: blocker.waiter.requestId },
+    );
+    return found.length >= mostBlockers;
   });
-  return agents;
-}
-
-function agentOf(blocker: Blocker): string {
-  return blocker.standing === "holder" ? blocker.holder.agentId : blocker.waiter.agentId;
+  return found;
 }
 
 function edges(last: Step): readonly Edge[] {

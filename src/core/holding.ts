@@ -40,7 +40,7 @@ export function hold(view: View, request: Request, claim: Claim): Granted {
   const holders =
     record.holders.length === 0 ? [holder] : [...settled(record.holders, view.lockRevision(path)), holder];
   view.putLock(path, { holders, queue: record.queue });
-  view.index(agentLockKey(agentKey(request.agentId), path));
+  view.index(agentLockKey(agentKey(request.agentId), path), 1);
   countAgent(view, request.agentId, 1, 0);
   view.before(holder.expiresAt);
   view.tell(aboutHolder("acquired", path, holder, 0));

@@ -1,7 +1,7 @@
 /** What becomes of a request that waits: its turn, its withdrawal, and the certainty that nothing is left of it. */
 
 import { shownBlockers } from "./acquire.js";
-import { type Blocker, ticketOf, visitBlockers, waitingAt } from "./blockers.js";
+import { type Blocker, ticketOf, visitBlockers, waitingAt, waitsOf } from "./blockers.js";
 import type { Request, Ticket } from "./claim.js";
 import {
   findMismatch,
@@ -15,11 +15,10 @@ import {
 } from "./grant.js";
 import { aboutHolder, aboutWaiter } from "./happening.js";
 import { type Granted, ownHolder } from "./holding.js";
-import { agentKey, agentWaitKey } from "./keys.js";
 import { leave, type Promoted } from "./queue.js";
 import type { WaitRecord } from "./records.js";
 import { release } from "./release.js";
-import { agentWaitAt, asWaiter, type View } from "./view.js";
+import { asWaiter, type View } from "./view.js";
 
 export type PromoteReply =
   | { readonly kind: "granted"; readonly granted: readonly Granted[] }
@@ -104,11 +103,11 @@ export function withdraw(
  * @param told whether its grant was told of before; if not, it is told of now, so that every lock that ended has begun.
  */
 export function retire(view: View, request: Request, told: boolean, maxLocks: number): readonly Promoted[] {
-  const agent = agentKey(request.agentId);
+  const waits = waitsOf(view, request.agentId);
   const promoted: Promoted[] = [];
   for (const claim of request.claims) {
     const { path } = claim.resource;
-    const place = agentWaitAt(view, agentWaitKey(agent, claim.lockId));
+    const place = waits.get(claim.lockId);
     const found = place === undefined ? undefined : waitingAt(view, path, place.n, claim.lockId);
     if (place !== undefined && found !== undefined) {
       leaveOne(view, path, place.n, asWaiter(found), "abandoned");

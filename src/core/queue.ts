@@ -47,7 +47,11 @@ export function join(view: View, request: Request, claim: Claim, until: number |
       trees: queue.trees + (request.scope === "tree" ? 1 : 0),
     },
   });
-  view.put(agentWaitKey(agentKey(request.agentId), claim.lockId), { path, n, requestId: request.requestId });
+  view.index(agentWaitKey(agentKey(request.agentId), claim.lockId), {
+    path,
+    n,
+    requestId: request.requestId,
+  });
   countAgent(view, request.agentId, 0, 1);
   view.tell(aboutWaiter("queued", path, waiter));
   return n;
@@ -57,7 +61,7 @@ export function join(view: View, request: Request, claim: Claim, until: number |
 export function leave(view: View, path: string, n: number, waiter: WaitRecord): void {
   const record = view.lock(path);
   view.remove(waitKey(path, n));
-  view.remove(agentWaitKey(agentKey(waiter.agentId), waiter.lockId));
+  view.unindex(agentWaitKey(agentKey(waiter.agentId), waiter.lockId));
   countAgent(view, waiter.agentId, 0, -1);
   if (record?.queue === undefined) return;
   const { head, next, waiting, trees } = record.queue;

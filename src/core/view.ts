@@ -50,7 +50,7 @@ export interface View {
   /** Counters that are all 0 remove the entry. */
   putAgent(agentId: string, record: AgentRecord): void;
   /** Puts an entry that is never looked at by its key, only found in a range. */
-  index(key: string): void;
+  index(key: string, value: Value): void;
   unindex(key: string): void;
   /** The value with what this change puts; `undefined`: absent. */
   get(key: string): Value | undefined;
@@ -77,10 +77,6 @@ export interface View {
 
 export function waiterAt(view: View, key: string): WaitRecord | undefined {
   return view.get(key) as WaitRecord | undefined;
-}
-
-export function agentWaitAt(view: View, key: string): AgentWaitRecord | undefined {
-  return view.get(key) as AgentWaitRecord | undefined;
 }
 
 export function managerAt(view: View, key: string): ManagerRecord | undefined {

@@ -1,6 +1,6 @@
 /** One batch: the plans that go to the store together, and which of them must become one change. */
 import type { Change, Expectation } from "../store/store.js";
-import { Group, type Job } from "./job.js";
+import { type Cell, Group, type Job } from "./job.js";
 
 /** More commands than this are not merged: a conflict would make all of them try again. */
 const mostJobsPerGroup = 32;
@@ -109,14 +109,8 @@ export class Batch {
 export function changeOf(group: Group, patience: number): Change {
   const [only] = group.jobs;
   const one = group.jobs.length === 1 ? only : undefined;
-  group.expected = one?.reads ?? distinct(group.jobs.flatMap((job) => job.reads));
-  group.written = one?.writes ?? distinct(group.jobs.flatMap((job) => job.writes));
-  group.notAfter = group.jobs.reduce((least, job) => Math.min(least, job.notAfter), patience);
-
-  const keys: Expectation[] = group.expected.map((cell) => {
-    cell.expectedBy = group.number;
-    return { key: cell.key, revision: cell.revision };
-  });
+  gather(group, one);
+  const keys: Expectation[] = group.expected.map((cell) => ({ key: cell.key, revision: cell.revision }));
   const put: Change["put"][number][] = [];
   const remove: string[] = [];
   for (const cell of group.written) {
@@ -124,21 +118,51 @@ export function changeOf(group: Group, patience: number): Change {
     // Expected to be absent: there is nothing to remove.
     else if (cell.expectedBy !== group.number || cell.revision !== 0) remove.push(cell.key);
   }
-  for (const { key, there } of one?.indexed.length === 1 ? one.indexed : lastOfEach(group)) {
-    if (there) put.push({ key, value: 1 });
+  for (const { key, value } of one?.indexed.length === 1 ? one.indexed : lastOfEach(group)) {
+    if (value !== undefined) put.push({ key, value });
     else remove.push(key);
   }
+  group.notAfter = patience;
+  for (const job of group.jobs) group.notAfter = Math.min(group.notAfter, job.notAfter);
   return {
     expect: group.ranges.length === 0 ? keys : [...keys, ...group.ranges],
     put,
     remove,
-    announce: one?.announced ?? distinct(group.jobs.flatMap((job) => job.announced)),
+    announce: one?.announced ?? announcedBy(group),
     notAfter: group.notAfter,
   };
 }
 
-function distinct<Item>(items: readonly Item[]): readonly Item[] {
-  return [...new Set(items)];
+/** Lists the cells that the jobs read and wrote, each once. */
+function gather(group: Group, one: Job | undefined): void {
+  const { number } = group;
+  if (one !== undefined) {
+    for (const cell of one.reads) cell.expectedBy = number;
+    group.expected = one.reads;
+    group.written = one.writes;
+    return;
+  }
+  const expected: Cell[] = [];
+  const written: Cell[] = [];
+  for (const job of group.jobs) {
+    for (const cell of job.reads) {
+      if (cell.expectedBy === number) continue;
+      cell.expectedBy = number;
+      expected.push(cell);
+    }
+    for (const cell of job.writes) {
+      if (cell.putBy === number) continue;
+      cell.putBy = number;
+      written.push(cell);
+    }
+  }
+  group.expected = expected;
+  group.written = written;
+}
+
+function announcedBy(group: Group): readonly string[] {
+  const paths = group.jobs.flatMap((job) => job.announced);
+  return paths.length < 2 ? paths : [...new Set(paths)];
 }
 
 /** An index entry that was put and removed again counts as it was left. */

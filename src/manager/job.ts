@@ -24,6 +24,12 @@ export interface Commit {
   readonly uncertain: boolean;
 }
 
+/** An entry put, or (without a value) removed, that is only ever found through ranges. */
+export interface IndexEntry {
+  readonly key: string;
+  readonly value: Value | undefined;
+}
+
 export interface RangeExpectation {
   readonly range: Range;
   readonly unchangedSince: number;
@@ -46,8 +52,7 @@ export class Job {
   /* What the last plan came to. */
   reads: readonly Cell[] = none;
   writes: readonly Cell[] = none;
-  /** Index entries put or removed. */
-  indexed: readonly { readonly key: string; readonly there: boolean }[] = none;
+  indexed: readonly IndexEntry[] = none;
   ranges: readonly RangeExpectation[] = none;
   announced: readonly string[] = none;
   happened: readonly Happening[] = none;
@@ -111,6 +116,7 @@ export class Cell {
   readBy = 0;
   writtenBy = 0;
   expectedBy = 0;
+  putBy = 0;
 
   constructor(key: string) {
     this.key = key;

@@ -5,7 +5,7 @@ import type { AgentRecord, LockRecord } from "../core/records.js";
 import type { Found, Value, View } from "../core/view.js";
 import type { Range } from "../store/store.js";
 import { Cells } from "./cells.js";
-import type { Cell, Job } from "./job.js";
+import type { Cell, IndexEntry, Job } from "./job.js";
 
 /** What a plan lacks: these ranges were never read for it. */
 export type Missing = readonly Range[];
@@ -32,7 +32,7 @@ export class Planner implements View {
   /* What the plan under way touched, in lists that are used again: a plan leaves exact copies in its job. */
   readonly #reads = new Scratch<Cell>();
   readonly #writes = new Scratch<Cell>();
-  readonly #indexed = new Scratch<{ readonly key: string; readonly there: boolean }>();
+  readonly #indexed = new Scratch<IndexEntry>();
   readonly #happened = new Scratch<Happening>();
   /** The drafts before each write, to be put back when the job finds no place in the batch. */
   readonly #replacedIn = new Scratch<Cell>();
@@ -125,12 +125,12 @@ export class Planner implements View {
     this.#write(this.#agents.at(agentId)).draft = isEmpty ? undefined : record;
   }
 
-  index(key: string): void {
-    this.#indexed.push({ key, there: true });
+  index(key: string, value: Value): void {
+    this.#indexed.push({ key, value });
   }
 
   unindex(key: string): void {
-    this.#indexed.push({ key, there: false });
+    this.#indexed.push({ key, value: undefined });
   }
 
   get(key: string): Value | undefined {

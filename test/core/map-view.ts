@@ -113,8 +113,8 @@ export class MapView implements View {
     this.written.set(agentKey(agentId), isEmpty ? undefined : (record as unknown as Value));
   }
 
-  index(key: string): void {
-    this.put(key, 1);
+  index(key: string, value: Value): void {
+    this.put(key, value);
   }
 
   unindex(key: string): void {

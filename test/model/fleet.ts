@@ -12,10 +12,11 @@ import { type Chances, FaultyStore } from "../support/faulty-store.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { storedWaiters } from "./book-keeping.js";
 import { must, mustEqual } from "./must.js";
-import { collide } from "./naive-locks.js";
 import { WatchedStore } from "./watched-store.js";
 
 interface Process {
+  /** All ids that it makes begin with it. */
+  readonly name: string;
   readonly store: FaultyStore;
   readonly manager: LockManager;
   isDead: boolean;
@@ -24,7 +25,8 @@ interface Process {
 interface Held {
   readonly process: Process;
   readonly lock: AcquiredLock;
-  isGivenBack: boolean;
+  /** `unsure`: its release failed, and may have been carried out. */
+  state: "held" | "unsure" | "given back";
 }
 
 interface Wait {
@@ -51,8 +53,10 @@ export class Fleet {
   private readonly waits = new Set<Wait>();
   /** Lock ids that an operator ended: their holders may hear of it a little later. */
   private readonly revoked = new Set<string>();
+  private started = 0;
   private ids = 0;
-  answers = new Map<string, number>();
+  /** How often each answer was given. */
+  readonly answers = new Map<string, number>();
 
   constructor(random: () => number, chances: Chances) {
     this.random = random;
@@ -60,14 +64,15 @@ export class Fleet {
   }
 
   async start(config: Parameters<typeof createLockManager>[0] = {}): Promise<void> {
+    const name = `m${++this.started}.`;
     const store = new FaultyStore(this.watched, { clock: this.clock, random: this.random });
     const manager = await createLockManager(config, store, {
       clock: this.clock,
-      newId: () => `id${++this.ids}`,
+      newId: () => `${name}${++this.ids}`,
       random: this.random,
     });
     store.chance(this.chances);
-    this.processes.push({ store, manager, isDead: false });
+    this.processes.push({ name, store, manager, isDead: false });
   }
 
   acquire(process: Process, agentId: string, paths: readonly string[], options: AcquireOptions): void {
@@ -94,7 +99,7 @@ export class Fleet {
     if (process.isDead) return;
     // Looking at its signal makes the manager watch over the lock.
     lock.signal.addEventListener("abort", () => this.count("told"));
-    this.held.push({ process, lock, isGivenBack: false });
+    this.held.push({ process, lock, state: "held" });
   }
 
   cancel(which: number): void {
@@ -105,10 +110,17 @@ export class Fleet {
   release(which: number): void {
     const one = this.mine()[which % Math.max(this.mine().length, 1)];
     if (one === undefined) return;
-    // All handles at once.
-    for (const other of this.held) if (other.lock.lockId === one.lock.lockId) other.isGivenBack = true;
     const { resourcePath, agentId, lockId } = one.lock;
-    this.settle(one.process.manager.releaseLock(resourcePath, agentId, lockId), "release");
+    // All handles at once.
+    const become = (state: Held["state"]): void => {
+      for (const other of this.held) if (other.lock.lockId === lockId) other.state = state;
+    };
+    become("unsure");
+    const released = one.process.manager.releaseLock(resourcePath, agentId, lockId);
+    this.settle(
+      released.then(() => become("given back")),
+      "release",
+    );
   }
 
   extend(which: number, ttl: number): void {
@@ -150,7 +162,7 @@ export class Fleet {
         stored.expiresAt > now,
         `${lock.lockId} has expired, and ${lock.agentId} was not told (invariant I16)`,
       );
-      mustEqual(lock.fencingToken, stored.token, `token of ${lock.lockId} (invariant I3)`);
+      mustEqual(lock.fencingToken, stored.token, `token that ${lock.agentId} has of ${lock.lockId} (I3)`);
     }
     for (const { what, giveUpAt } of this.waits) {
       must(this.clock.monotonic() <= giveUpAt + slackMs, `no answer in time: ${what}`);
@@ -170,23 +182,16 @@ export class Fleet {
   }
 
   private checkGhosts(): void {
-    const known = new Set(this.held.filter((one) => !one.isGivenBack).map((one) => one.lock.lockId));
-    const dead = new Set(this.held.filter((one) => one.process.isDead).map((one) => one.lock.lockId));
+    const known = new Set(
+      this.held.filter((one) => one.state !== "given back").map((one) => one.lock.lockId),
+    );
     for (const { lockId, agentId, path, expiresAt } of this.watched.locks) {
-      if (expiresAt <= this.clock.now() || this.orphans.has(lockId)) continue;
+      if (expiresAt <= this.clock.now()) continue;
       must(
-        known.has(lockId) || dead.has(lockId),
+        known.has(lockId) || !this.processes.some(({ name }) => lockId.startsWith(name)),
         `nobody knows of ${lockId}, ${agentId} on ${path} (invariant I5)`,
       );
     }
-  }
-
-  /** Locks of processes that died before they could tell. */
-  private readonly orphans = new Set<string>();
-
-  noteOrphans(): void {
-    const known = new Set(this.held.map((one) => one.lock.lockId));
-    for (const { lockId } of this.watched.locks) if (!known.has(lockId)) this.orphans.add(lockId);
   }
 
   private checkTurns(): void {
@@ -240,21 +245,8 @@ export class Fleet {
     await this.clock.advance(10_000);
   }
 
-  conflicts(): boolean {
-    const believed = this.mine().filter(
-      (one) => !one.lock.signal.aborted && !this.revoked.has(one.lock.lockId),
-    );
-    return believed.some((a) =>
-      believed.some(
-        (b) =>
-          a !== b &&
-          collide({ ...a.lock, path: a.lock.resourcePath }, { ...b.lock, path: b.lock.resourcePath }),
-      ),
-    );
-  }
-
   private mine(): Held[] {
-    return this.held.filter((one) => !one.isGivenBack && !one.process.isDead);
+    return this.held.filter((one) => one.state === "held" && !one.process.isDead);
   }
 
   private settle(work: Promise<unknown>, what: string): void {

@@ -44,10 +44,8 @@ async function run(seed: number): Promise<Map<string, number>> {
     else if (dice < 0.65) fleet.extend(nat(100), pick([1_000, 20_000]));
     else if (dice < 0.7) fleet.cancel(nat(100));
     else if (dice < 0.72) fleet.revoke(pick(fleet.processes), pick(paths));
-    else if (dice < 0.73) {
-      fleet.noteOrphans();
-      await fleet.kill(nat(100));
-    } else if (dice < 0.74) pick(fleet.processes).store.down();
+    else if (dice < 0.73) await fleet.kill(nat(100));
+    else if (dice < 0.74) pick(fleet.processes).store.down();
     else if (dice < 0.78) for (const { store } of fleet.processes) store.up();
     if (random() < 0.6) await fleet.clock.advance(pick([0, 1, 20, 500, 3_000]));
     fleet.check();

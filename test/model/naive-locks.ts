@@ -139,19 +139,34 @@ export class NaiveLocks {
     );
   }
 
-  /** Who waits for whom, agent by agent. */
+  /**
+   * Which waiting request can go on only after which others: those ahead of it, and (as whoever holds a lock may keep it until then) all that the
+   * holder of a lock in its way waits for.
+   */
   waitsFor(glance: Glance): Map<string, Set<string>> {
     const graph = new Map<string, Set<string>>();
-    for (const waiter of this.waiters.filter((one) => this.isAlive(one, glance))) {
-      const { request, paths, ticket } = waiter;
-      const behind = graph.get(request.agentId) ?? new Set();
-      graph.set(request.agentId, behind);
-      for (const lock of this.locksInTheWay(request, paths, glance)) behind.add(lock.agentId);
-      for (const other of this.waitersInTheWay(request, paths, ticket, glance)) {
-        behind.add(other.request.agentId);
+    const alive = this.waiters.filter((one) => this.isAlive(one, glance));
+    for (const { request, paths, ticket } of alive) {
+      const behind = new Set<string>();
+      graph.set(request.requestId, behind);
+      for (const lock of this.locksInTheWay(request, paths, glance)) {
+        for (const other of alive)
+          if (other.request.agentId === lock.agentId) behind.add(other.request.requestId);
       }
+      for (const other of this.waitersInTheWay(request, paths, ticket, glance))
+        behind.add(other.request.requestId);
     }
     return graph;
+  }
+
+  /** True when some request of the one agent waits behind a lock or a request of the other. */
+  isBehind(agentId: string, other: string, glance: Glance): boolean {
+    return this.waiters.some(
+      ({ request, paths, ticket }) =>
+        request.agentId === agentId &&
+        (this.locksInTheWay(request, paths, glance).some((lock) => lock.agentId === other) ||
+          this.waitersInTheWay(request, paths, ticket, glance).some((one) => one.request.agentId === other)),
+    );
   }
 }
 
@@ -163,5 +178,5 @@ export function hasCycle(graph: ReadonlyMap<string, ReadonlySet<string>>): boole
       seen.add(next);
       return reaches(next, to, seen);
     });
-  return [...graph.keys()].some((agent) => reaches(agent, agent, new Set()));
+  return [...graph.keys()].some((node) => reaches(node, node, new Set()));
 }

@@ -62,8 +62,15 @@ export class WatchedStore implements Store {
     }
     for (const lock of this.locks) {
       const before = this.history.get(lock.lockId);
-      if (before === undefined) this.begin(lock);
-      else mustEqual(lock.token, before.token, `token of ${lock.lockId} (invariant I3)`);
+      if (before?.token !== lock.token) {
+        // An acquire whose reply was lost may be granted once more under its id, but only when the first grant has expired unknown.
+        must(
+          before === undefined || before.expiresAt <= now,
+          `${lock.lockId} has a new token (invariant I3)`,
+        );
+        this.begin(lock);
+      }
+      this.history.set(lock.lockId, lock);
     }
   }
 
@@ -74,6 +81,5 @@ export class WatchedStore implements Store {
         `${lock.lockId} has an old token (invariant I2)`,
       );
     }
-    this.history.set(lock.lockId, lock);
   }
 }

@@ -513,22 +513,21 @@ export class World {
 
   /** The waiters that find a cycle, each of which must be real. */
   private finders(glance: Glance): NaiveWaiter[] {
-    const graph = this.naive.waitsFor(glance);
     return this.naive.waiters.filter((waiter) => {
       if (!this.naive.isAlive(waiter, glance)) return false;
       const { request } = waiter;
       const cycle = findCycle(this.view(this.entries, glance), request, this.places.get(request.requestId)!);
-      if (cycle !== undefined) this.checkCycle(cycle, request, graph);
+      if (cycle !== undefined) this.checkCycle(cycle, request, glance);
       return cycle !== undefined;
     });
   }
 
-  private checkCycle(cycle: readonly Edge[], request: Request, graph: Map<string, Set<string>>): void {
+  private checkCycle(cycle: readonly Edge[], request: Request, glance: Glance): void {
     must(cycle[0]?.agentId === request.agentId, "a cycle begins with whom it refuses");
     for (const [index, edge] of cycle.entries()) {
       const next = cycle[(index + 1) % cycle.length]!;
       must(edge.blockedBy === next.agentId, "each of a cycle waits for the next");
-      must(graph.get(edge.agentId)?.has(edge.blockedBy) ?? false, `${JSON.stringify(edge)} is not so`);
+      must(this.naive.isBehind(edge.agentId, edge.blockedBy, glance), `${JSON.stringify(edge)} is not so`);
     }
   }
 
