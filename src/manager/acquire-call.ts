@@ -1,12 +1,12 @@
 /** One acquire, from the call to the lock or the refusal. */
 import { type AcquireReply, acquire, findQueued, type Queued } from "../core/acquire.js";
 import type { Request } from "../core/claim.js";
-import { type Edge, findCycle } from "../core/deadlock.js";
 import type { Granted } from "../core/holding.js";
 import { type PromoteReply, promote, type WithdrawReply, withdraw } from "../core/promote.js";
 import type { View } from "../core/view.js";
 import { LockError } from "../errors.js";
 import { retireInBackground, tellOfAcquire } from "./aftermath.js";
+import { searchForDeadlock } from "./deadlock-search.js";
 import type { Command, Commit, Job } from "./job.js";
 import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
 import type { Services } from "./services.js";
@@ -45,7 +45,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   /** Set once the caller is to be refused, whatever the store says. */
   #refusal: LockError | undefined;
   #over = false;
-  #waiting = false;
+  isWaiting = false;
   #looking = false;
   #lookAgain = false;
   #contended = false;
@@ -58,6 +58,11 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     this.#terms = terms;
     this.#hearing = hearing;
     this.#startedAt = services.clock.monotonic();
+  }
+
+  /** The path that it acts on, when it is one. */
+  get path(): string | undefined {
+    return this.request.claims.length === 1 ? this.request.claims[0]?.resource.path : undefined;
   }
 
   get waitedMs(): number {
@@ -132,7 +137,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   #queued(reply: Queued): void {
     const { room, presence } = this.#services;
     this.places = reply.places;
-    this.#waiting = true;
+    this.isWaiting = true;
     presence.entered();
     room.enter(this);
     this.#contend();
@@ -155,7 +160,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   }
 
   look(): void {
-    if (!this.#waiting) return;
+    if (!this.isWaiting) return;
     if (this.#looking) {
       this.#lookAgain = true;
       return;
@@ -164,8 +169,9 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     this.#lookAgain = false;
     const { pipeline, limits } = this.#services;
     const promotion: Command<PromoteReply> = {
-      plan: (view) => (this.#waiting ? promote(view, this.request, this.places, limits) : { kind: "gone" }),
-      needsProof: (reply) => reply.kind !== "waiting" && this.#waiting,
+      path: this.path,
+      plan: (view) => (this.isWaiting ? promote(view, this.request, this.places, limits) : { kind: "gone" }),
+      needsProof: (reply) => reply.kind !== "waiting" && this.isWaiting,
       done: (reply, commit) => this.#looked(reply, commit.revision),
       // The slow poll looks again; a caller with a timeout is refused when it has passed.
       fail: () => {
@@ -177,7 +183,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
 
   #looked(reply: PromoteReply, revision: number): void {
     this.#looking = false;
-    if (!this.#waiting) return;
+    if (!this.isWaiting) return;
     const { room } = this.#services;
     switch (reply.kind) {
       case "granted":
@@ -200,13 +206,13 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   }
 
   requeue(): void {
-    this.#waiting = false;
+    this.isWaiting = false;
     if (this.#over) return;
     this.#submit();
   }
 
   serve(granted: readonly Granted[], revision: number): void {
-    if (this.#waiting) this.#leaveRoom();
+    if (this.isWaiting) this.#leaveRoom();
     if (this.#refusal !== undefined || this.#over) {
       // Too late for the caller: the grant happened, and is given back.
       retireInBackground(this.#services, this.request, true);
@@ -220,29 +226,20 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
 
   #leaveRoom(): void {
     const { room } = this.#services;
-    this.#waiting = false;
+    this.isWaiting = false;
     room.leave(this);
     room.passOn(this);
   }
 
   lookForDeadlock(): void {
     if (!this.#entangled) return;
-    const search: Command<readonly Edge[] | undefined> = {
-      plan: (view) => (this.#waiting ? findCycle(view, this.request, this.places) : undefined),
-      needsProof: () => true,
-      done: (cycle) => {
-        if (cycle !== undefined && this.#waiting) this.stop(deadlocked(this.request, cycle));
-      },
-      // Without an answer the timeouts decide.
-      fail: () => undefined,
-    };
-    this.#services.pipeline.submit(search);
+    searchForDeadlock(this.#services, this, (cycle) => this.stop(deadlocked(this.request, cycle)));
   }
 
   /** Stops asking or waiting. Without an error: the time is up. */
   stop(error: LockError | undefined): void {
     if (this.#over || this.#refusal !== undefined) return;
-    if (this.#waiting) {
+    if (this.isWaiting) {
       this.#refusal = error ?? timedOut(this.request, this.#context());
       const cancel = this.#services.clock.after(withdrawalPatienceMs, () => this.#refuse(this.#refusal));
       this.#withdraw(error?.code ?? "held", cancel);
@@ -256,8 +253,9 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   /** Leaves the queue; a plain timeout then names those who were still in the way. */
   #withdraw(cause: string, answered: () => void = () => undefined): void {
     const withdrawal: Command<WithdrawReply> = {
+      path: this.path,
       // Once it was served, its grant has been told of, and is being given back.
-      plan: (view) => (this.#waiting ? withdraw(view, this.request, this.places, cause) : gone),
+      plan: (view) => (this.isWaiting ? withdraw(view, this.request, this.places, cause) : gone),
       needsProof: () => true,
       done: (reply) => {
         answered();

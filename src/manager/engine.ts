@@ -25,8 +25,7 @@ import { startAcquire, workUnder } from "./acquiring.js";
 import { assemble, type EngineOptions, type MetricsSink, type Parts } from "./assembly.js";
 import { type AcquireInput, reason, requireObject, signalIn } from "./inputs.js";
 import { lockOf } from "./lock-of.js";
-import { closedError } from "./pipeline.js";
-import { conflictOf } from "./refusals.js";
+import { closedError, conflictOf } from "./refusals.js";
 import { run, type Trip } from "./run.js";
 
 const mostPathsPerCheck = 200;

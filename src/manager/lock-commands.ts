@@ -29,6 +29,7 @@ export class LockCommands {
   release(name: LockName, signal?: AbortSignal): Promise<boolean> {
     const { pipeline, aborts, limits, room } = this.#services;
     return run(pipeline, aborts, {
+      path: name.resource.path,
       plan: (view) => release(view, name, limits.maxLocksPerAgent),
       answer: (reply, { revision, uncertain }) => {
         if (reply.kind === "not holder") throw notHolder("release", name, reply.holder);
@@ -54,6 +55,7 @@ export class LockCommands {
   extend(name: LockName, ttlMs: number | undefined, signal?: AbortSignal): Promise<Lock> {
     const { pipeline, aborts, storeClock } = this.#services;
     return run(pipeline, aborts, {
+      path: name.resource.path,
       plan: (view) => extend(view, name, ttlMs),
       answer: (reply, { revision }) => {
         switch (reply.kind) {

@@ -9,7 +9,9 @@ import type { CommitReply, Outcome, Store } from "../store/store.js";
 import { Batch, changeOf } from "./batch.js";
 import { Failures, type RetryPolicy } from "./failures.js";
 import { type Cell, type Command, type Group, Job } from "./job.js";
+import { load } from "./load.js";
 import { type Missing, Planner } from "./planner.js";
+import { closedError } from "./refusals.js";
 import type { StoreClock } from "./store-clock.js";
 
 /** A commit carries at most this many jobs; the rest goes with the next. */
@@ -18,8 +20,6 @@ const mostJobsPerBatch = 512;
 const patienceMs = 5_000;
 /** A store that answers without leaving the turn of the event loop must not starve timers and input. */
 const longestTurnMs = 8;
-/** A plan that keeps needing other ranges is broken. */
-const mostLoads = 1_000;
 
 export interface PipelineOptions {
   readonly store: Store;
@@ -159,17 +159,27 @@ export class Pipeline {
     const jobs = this.#queue;
     const deferred: Job[] = [];
     this.#queue = deferred;
-    for (const [index, job] of jobs.entries()) {
-      if (index >= mostJobsPerBatch) deferred.push(job);
-      else this.#planOne(job, batch, deferred);
+    const crowded = new Set<string>();
+    let planned = 0;
+    for (const job of jobs) {
+      const { path } = job.command;
+      if (planned >= mostJobsPerBatch || (path !== undefined && crowded.has(path))) {
+        deferred.push(job);
+        continue;
+      }
+      planned++;
+      if (this.#planOne(job, batch)) continue;
+      deferred.push(job);
+      if (path !== undefined) crowded.add(path);
     }
     return batch.groups();
   }
 
-  #planOne(job: Job, batch: Batch, deferred: Job[]): void {
+  /** False when the job must wait for the next batch. */
+  #planOne(job: Job, batch: Batch): boolean {
     if (job.cancelled) {
       job.command.fail(new LockError("aborted", "The call was cancelled before anything was changed."));
-      return;
+      return true;
     }
     let missing: Missing;
     try {
@@ -177,18 +187,21 @@ export class Pipeline {
     } catch (error) {
       this.#planner.undo();
       job.command.fail(error);
-      return;
+      return true;
     }
     // Once something had to be read, the rest is read as well instead of guessed.
     if (missing.length > 0 || (job.loads > 0 && job.reads.some((cell) => isGuess(cell)))) {
       this.#planner.undo();
       this.#failures.background(this.#load(job, missing));
-    } else if (job.writes.length === 0 && this.#isAnswered(job)) {
-      this.#finish(job, 0, false);
-    } else if (!batch.place(job)) {
-      this.#planner.undo();
-      deferred.push(job);
+      return true;
     }
+    if (job.writes.length === 0 && this.#isAnswered(job)) {
+      this.#finish(job, 0, false);
+      return true;
+    }
+    if (batch.place(job)) return true;
+    this.#planner.undo();
+    return false;
   }
 
   /** True when a plan that changes nothing needs no word from the store, or has it: everything was learned during this call. */
@@ -197,26 +210,9 @@ export class Pipeline {
     return !job.command.needsProof(job.reply) || job.reads.every((cell) => cell.learned > job.since);
   }
 
-  /** Reads the ranges a plan lacked, and anew all it read before: one snapshot. */
   async #load(job: Job, missing: Missing): Promise<void> {
-    const { store, clock, storeClock } = this.#options;
-    if (++job.loads > mostLoads) {
-      job.command.fail(new Error("A plan needs ever more ranges."));
-      return;
-    }
-    const cells = job.reads;
-    const ranges = [...job.loaded.map(({ range }) => range), ...missing];
-    const sentAt = clock.monotonic();
-    const serial = ++this.#serial;
     try {
-      const reply = await store.read({ keys: cells.map((cell) => cell.key), ranges });
-      storeClock.learn(reply.storeTime, sentAt);
-      for (const [index, cell] of cells.entries()) cell.learn(reply.entries[index], serial);
-      job.loaded = ranges.map((range, index) => ({
-        range,
-        found: reply.ranges[index] ?? [],
-        revision: reply.revision,
-      }));
+      await load(this.#options, job, missing, ++this.#serial);
       this.#enqueue(job);
     } catch (error) {
       this.#failures.failed(job, error, 0);
@@ -290,10 +286,4 @@ export class Pipeline {
 
 function isGuess(cell: Cell): boolean {
   return cell.learned === 0 && !cell.written;
-}
-
-export function closedError(): LockError {
-  return new LockError("closed", "The lock manager is closed.", {
-    next: ["Create another lock manager."],
-  });
 }

@@ -165,6 +165,12 @@ export function aborted(request: Request, cause: unknown, waitedMs: number): Loc
   );
 }
 
+export function closedError(): LockError {
+  return new LockError("closed", "The lock manager is closed.", {
+    next: ["Create another lock manager."],
+  });
+}
+
 function about(request: Request): { resourcePath: string; agentId: string } {
   return { resourcePath: firstPath(request), agentId: request.agentId };
 }

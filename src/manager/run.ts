@@ -7,6 +7,7 @@ import type { Pipeline } from "./pipeline.js";
 import { abortedCall } from "./reader.js";
 
 export interface Trip<Reply, Answer> {
+  readonly path?: string | undefined;
   readonly plan: (view: View) => Reply;
   /** Called at once when the change is committed: does what others are owed, and answers the caller or throws. */
   readonly answer: (reply: Reply, commit: Commit) => Answer;
@@ -39,6 +40,7 @@ export function run<Reply, Answer>(
 }
 
 class TripCommand<Reply, Answer> implements Command<Reply> {
+  readonly path: string | undefined;
   stop: (() => void) | undefined = undefined;
   readonly #trip: Trip<Reply, Answer>;
   readonly #aborts: Aborts;
@@ -51,6 +53,7 @@ class TripCommand<Reply, Answer> implements Command<Reply> {
     resolve: (answer: Answer) => void,
     reject: (error: unknown) => void,
   ) {
+    this.path = trip.path;
     this.#trip = trip;
     this.#aborts = aborts;
     this.#resolve = resolve;
