@@ -96,7 +96,7 @@ function enqueue(
     return { kind: "too many waiters", of: "agent", path, limit: maxWaitersPerAgent };
   }
   const places = request.claims.map((claim) => join(view, request, claim, giveUpAt));
-  return { kind: "queued", places, until, entangled: agent.locks > 0 };
+  return { kind: "queued", places, until, entangled: agent.locks > 0 || agent.waits > 0 };
 }
 
 /** Where a request stands that an earlier attempt, whose reply was lost, may have queued. */

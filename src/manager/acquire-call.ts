@@ -5,7 +5,7 @@ import type { Granted } from "../core/holding.js";
 import { type PromoteReply, promote, type WithdrawReply, withdraw } from "../core/promote.js";
 import type { View } from "../core/view.js";
 import { LockError } from "../errors.js";
-import { retireInBackground, tellOfAcquire } from "./aftermath.js";
+import { followUp, giveBack, renewed, tellOfAcquire } from "./aftermath.js";
 import { searchForDeadlock } from "./deadlock-search.js";
 import type { Command, Commit, Job } from "./job.js";
 import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
@@ -30,7 +30,7 @@ const withdrawalPatienceMs = 25;
 const gone: WithdrawReply & { readonly kind: "gone" } = { kind: "gone", blockers: [], queueLength: 0 };
 
 export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
-  readonly request: Request;
+  request: Request;
   places: readonly number[] = [];
   bucket: Bucket | undefined = undefined;
   before: Timed | undefined = undefined;
@@ -126,12 +126,14 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
 
   fail(error: unknown): void {
     if (error instanceof LockError && error.code === "outcome_unknown")
-      retireInBackground(this.#services, this.request, false);
+      followUp(this.#services, this.request);
     this.#refuse(error);
   }
 
   #context(): { readonly waitedMs: number; readonly now: number } {
-    return { waitedMs: this.waitedMs, now: this.#services.storeClock.latest() };
+    // One that does not wait has not waited, however long the store took.
+    const waitedMs = this.#terms.timeoutMs === 0 ? 0 : Math.round(this.waitedMs);
+    return { waitedMs, now: this.#services.storeClock.latest() };
   }
 
   #queued(reply: Queued): void {
@@ -168,11 +170,17 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     this.#looking = true;
     this.#lookAgain = false;
     const { pipeline, limits } = this.#services;
+    const { request, places } = this;
+    const isCurrent = (): boolean => this.isWaiting && request === this.request;
     const promotion: Command<PromoteReply> = {
       path: this.path,
-      plan: (view) => (this.isWaiting ? promote(view, this.request, this.places, limits) : { kind: "gone" }),
-      needsProof: (reply) => reply.kind !== "waiting" && this.isWaiting,
-      done: (reply, commit) => this.#looked(reply, commit.revision),
+      plan: (view) => (isCurrent() ? promote(view, request, places, limits) : { kind: "gone" }),
+      needsProof: (reply) => reply.kind !== "waiting" && isCurrent(),
+      done: (reply, commit) => {
+        if (isCurrent()) this.#looked(reply, commit.revision);
+        // Queued anew while this was under way, or refused: nobody takes this grant.
+        else if (reply.kind === "granted") giveBack(this.#services, request);
+      },
       // The slow poll looks again; a caller with a timeout is refused when it has passed.
       fail: () => {
         this.#looking = false;
@@ -183,7 +191,6 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
 
   #looked(reply: PromoteReply, revision: number): void {
     this.#looking = false;
-    if (!this.isWaiting) return;
     const { room } = this.#services;
     switch (reply.kind) {
       case "granted":
@@ -205,9 +212,12 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     }
   }
 
+  /** Under other lock ids: what is left of the old places goes its own way. */
   requeue(): void {
     this.isWaiting = false;
+    this.#looking = false;
     if (this.#over) return;
+    this.request = renewed(this.request, this.#services.newId);
     this.#submit();
   }
 
@@ -215,7 +225,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     if (this.isWaiting) this.#leaveRoom();
     if (this.#refusal !== undefined || this.#over) {
       // Too late for the caller: the grant happened, and is given back.
-      retireInBackground(this.#services, this.request, true);
+      giveBack(this.#services, this.request);
       this.#refuse(this.#refusal);
       return;
     }
@@ -265,7 +275,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
       fail: (error) => {
         answered();
         this.#leaveRoom();
-        retireInBackground(this.#services, this.request, true);
+        followUp(this.#services, this.request);
         this.#refuse(this.#refusal ?? error);
       },
     };

@@ -7,6 +7,7 @@ import type { Parts } from "./assembly.js";
 import { Handle } from "./handle.js";
 import type { AcquireInput } from "./inputs.js";
 import { throwIfAborted } from "./reader.js";
+import { goneError } from "./refusals.js";
 
 /** Calls back once: with a handle on each lock in the order asked, or with the refusal. */
 export function startAcquire(
@@ -61,9 +62,11 @@ export async function workUnder<T>(
     await releaseQuietly(lock);
     throw error;
   }
+  // The work may give the lock back by itself, early.
+  if (lock instanceof Handle && lock.isReleased) return result;
   const loss: unknown = signal.reason;
-  if (!(await releaseQuietly(lock)) && loss instanceof LockError) throw loss;
-  return result;
+  if (await releaseQuietly(lock)) return result;
+  throw loss instanceof LockError ? loss : goneError(lock);
 }
 
 async function releaseQuietly(lock: AcquiredLock): Promise<boolean> {

@@ -2,24 +2,33 @@
 import type { Request } from "../core/claim.js";
 import { retire } from "../core/promote.js";
 import type { Promoted } from "../core/queue.js";
+import { storedPath } from "../core/resource-path.js";
 import { LockError } from "../errors.js";
 import type { Command } from "./job.js";
+import { patienceMs } from "./pipeline.js";
 import type { Services } from "./services.js";
 
 const firstDelayMs = 100;
 const longestDelayMs = 10_000;
 
+/** Gives back a grant that nobody takes any more. */
+export function giveBack(services: Services, request: Request): void {
+  retireUntilDone(services, request, true, firstDelayMs);
+}
+
 /**
- * Removes the lock or the waiter of a request, and asks a store that fails again and again until that is sure or the manager closes.
- *
- * @param told whether its grant was told of.
+ * Makes sure that nothing is left of a request whose outcome was never learned: looks at once, and again when no change that was ever sent for it can
+ * be applied any more.
  */
-export function retireInBackground(
-  services: Services,
-  request: Request,
-  told: boolean,
-  delayMs = firstDelayMs,
-): void {
+export function followUp(services: Services, request: Request): void {
+  const { clock, storeClock } = services;
+  retireUntilDone(services, request, false, firstDelayMs);
+  const over = storeClock.surelyAt(storeClock.latest() + patienceMs) - clock.monotonic();
+  clock.after(over, () => retireUntilDone(services, request, false, firstDelayMs), { background: true });
+}
+
+/** Asks a store that fails again and again, until it has answered or the manager closes. `told`: whether the grant was told of. */
+function retireUntilDone(services: Services, request: Request, told: boolean, delayMs: number): void {
   const { pipeline, clock, limits, room } = services;
   const retirement: Command<readonly Promoted[]> = {
     plan: (view) => retire(view, request, told, limits.maxLocksPerAgent),
@@ -28,10 +37,22 @@ export function retireInBackground(
     fail: (error) => {
       if (error instanceof LockError && error.code === "closed") return;
       const next = Math.min(delayMs * 2, longestDelayMs);
-      clock.after(delayMs, () => retireInBackground(services, request, told, next), { background: true });
+      clock.after(delayMs, () => retireUntilDone(services, request, told, next), { background: true });
     },
   };
   pipeline.submit(retirement);
+}
+
+/** The same request under ids of its own, so that two attempts are never taken for each other. */
+export function renewed(request: Request, newId: () => string): Request {
+  const claims = request.claims.map((claim) => ({ ...claim, lockId: newId() }));
+  return { ...request, claims, requestId: claims[0]?.lockId ?? "" };
+}
+
+/** The request of a grant whose call is gone. */
+export function requestOf({ requestId, granted: { path, holder } }: Promoted): Request {
+  const { agentId, mode, scope, lockId, ttlMs } = holder;
+  return { requestId, agentId, mode, scope, claims: [{ resource: storedPath(path), lockId, ttlMs }] };
 }
 
 /** An event about an acquire as a whole: told of its first path. */

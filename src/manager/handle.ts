@@ -40,6 +40,11 @@ export class Handle implements AcquiredLock {
     this.#keeper = keeper;
   }
 
+  /** Given back through this handle. */
+  get isReleased(): boolean {
+    return this.#released;
+  }
+
   get expiresAt(): Date {
     return new Date(this.#held.holder.expiresAt);
   }

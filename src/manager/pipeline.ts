@@ -17,7 +17,7 @@ import type { StoreClock } from "./store-clock.js";
 /** A commit carries at most this many jobs; the rest goes with the next. */
 const mostJobsPerBatch = 512;
 /** A change must not be applied later than this after it was planned, which bounds how long an unknown outcome stays unknown. */
-const patienceMs = 5_000;
+export const patienceMs = 5_000;
 /** A store that answers without leaving the turn of the event loop must not starve timers and input. */
 const longestTurnMs = 8;
 
@@ -189,8 +189,9 @@ export class Pipeline {
       job.command.fail(error);
       return true;
     }
-    // Once something had to be read, the rest is read as well instead of guessed.
-    if (missing.length > 0 || (job.loads > 0 && job.reads.some((cell) => isGuess(cell)))) {
+    // Once something had to be read, or a guess was wrong, the rest is read as well instead of guessed.
+    const guesses = job.loads + job.conflicts === 0;
+    if (missing.length > 0 || (!guesses && job.reads.some((cell) => isGuess(cell)))) {
       this.#planner.undo();
       this.#failures.background(this.#load(job, missing));
       return true;

@@ -7,6 +7,7 @@ import type { Holder } from "../core/records.js";
 import type { LockName } from "../core/release.js";
 import { formatDuration } from "../duration.js";
 import { type Conflict, LockError } from "../errors.js";
+import type { Lock } from "../lock-manager.js";
 
 export interface RefusalContext {
   readonly waitedMs: number;
@@ -40,8 +41,7 @@ export function heldByOthers(
 ): LockError {
   const conflicts = blockers.map(conflictOf);
   const first = conflicts[0];
-  const waited =
-    waitedMs >= 1 && queueLength + waitedMs > 0 ? ` after waiting ${formatDuration(waitedMs)}` : "";
+  const waited = waitedMs === 0 ? "" : ` after waiting ${formatDuration(waitedMs)}`;
   const who = first === undefined ? "its turn did not come in time" : describe(first, now);
   const others =
     queueLength > 0 ? `; ${queueLength} ${queueLength === 1 ? "claim waits" : "claims wait"}` : "";
@@ -214,6 +214,17 @@ export function lostError(
     agentId: name.agentId,
     lockId: name.lockId,
     next: ["Stop working on the resource.", "Acquire again, and check what was done meanwhile."],
+  });
+}
+
+/** The lock of some work turned out to be gone when the work was done. */
+export function goneError(lock: Lock): LockError {
+  const { resourcePath, agentId, lockId } = lock;
+  return new LockError("lost", `The lock on ${quote(resourcePath)} was lost while the work was under way.`, {
+    resourcePath,
+    agentId,
+    lockId,
+    next: ["Check what was done meanwhile.", "Acquire again, and repeat the work if need be."],
   });
 }
 

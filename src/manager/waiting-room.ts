@@ -5,6 +5,7 @@
 
 import type { Cancel } from "../clock/clock.js";
 import type { Promoted } from "../core/queue.js";
+import { giveBack, requestOf } from "./aftermath.js";
 import type { Room, Services } from "./services.js";
 import type { Bucket, Timed } from "./timer-wheel.js";
 import type { WaitingCall } from "./waiting-call.js";
@@ -80,7 +81,12 @@ export class WaitingRoom implements Room {
 
   /** Delivers what a release granted to waiters of this manager in its own change. */
   serve(promoted: readonly Promoted[], revision: number): void {
-    for (const { requestId, granted } of promoted) this.#byRequest.get(requestId)?.serve([granted], revision);
+    for (const one of promoted) {
+      const call = this.#byRequest.get(one.requestId);
+      if (call !== undefined) call.serve([one.granted], revision);
+      // It left while this was under way: nobody takes the grant.
+      else giveBack(this.#services(), requestOf(one));
+    }
   }
 
   enter(call: WaitingCall): void {

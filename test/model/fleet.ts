@@ -1,5 +1,6 @@
 /** Several managers on one store, each behind faults of its own, and what their callers believe. */
 
+import { isAlive } from "../../src/core/blockers.js";
 import { agentKey, agentWaits } from "../../src/core/keys.js";
 import { promote } from "../../src/core/promote.js";
 import type { AgentWaitRecord } from "../../src/core/records.js";
@@ -53,6 +54,8 @@ export class Fleet {
   private readonly waits = new Set<Wait>();
   /** Lock ids that an operator ended: their holders may hear of it a little later. */
   private readonly revoked = new Set<string>();
+  /** Locks of an agent that acts through several processes: what it does in one, it hears in the other only by hint. */
+  private readonly everywhere = new Set<string>();
   private started = 0;
   private ids = 0;
   /** How often each answer was given. */
@@ -97,6 +100,8 @@ export class Fleet {
 
   private keep(process: Process, lock: AcquiredLock): void {
     if (process.isDead) return;
+    const isElsewhere = this.held.some((one) => one.lock.lockId === lock.lockId && one.process !== process);
+    if (isElsewhere) this.everywhere.add(lock.lockId);
     // Looking at its signal makes the manager watch over the lock.
     lock.signal.addEventListener("abort", () => this.count("told"));
     this.held.push({ process, lock, state: "held" });
@@ -155,7 +160,7 @@ export class Fleet {
     const now = this.clock.now();
     const believed = this.mine().filter((one) => !one.lock.signal.aborted);
     for (const { lock } of believed) {
-      if (this.revoked.has(lock.lockId)) continue;
+      if (this.revoked.has(lock.lockId) || this.everywhere.has(lock.lockId)) continue;
       const stored = this.watched.locks.find((one) => one.lockId === lock.lockId);
       must(stored !== undefined, `${lock.lockId} is gone, and ${lock.agentId} was not told (invariant I4)`);
       must(
@@ -197,11 +202,9 @@ export class Fleet {
   private checkTurns(): void {
     const now = this.clock.now();
     for (const waiter of storedWaiters(this.watched.entries)) {
-      const view = new MapView(this.watched.entries, {
-        earliest: now,
-        latest: now,
-        managerId: waiter.managerId,
-      });
+      const view = new MapView(this.watched.entries, { earliest: now, latest: now, managerId: "" });
+      // What is left of a dead process stands in nobody's way until it is swept.
+      if (!isAlive(view, waiter)) continue;
       const places = view
         .range(agentWaits(agentKey(waiter.agentId)))
         .map((found) => ({

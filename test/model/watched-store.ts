@@ -43,16 +43,17 @@ export class WatchedStore implements Store {
     const { ranges } = await this.inner.read({ ranges: [{ prefix: "" }] });
     const entries = new Entries();
     for (const entry of ranges[0] ?? []) entries.set(entry);
+    const before = this.locks;
     this.entries = entries;
     this.locks = storedLocks(entries);
     try {
-      this.check(now);
+      this.check(now, new Set(before.map((lock) => lock.lockId)));
     } catch (error) {
       this.broken ??= error as Error;
     }
   }
 
-  private check(now: number): void {
+  private check(now: number, standing: ReadonlySet<string>): void {
     mustEqual(bookKeepingErrors(this.entries), [], "book-keeping");
     const inForce = this.locks.filter((lock) => lock.expiresAt > now);
     for (const [i, a] of inForce.entries()) {
@@ -63,11 +64,9 @@ export class WatchedStore implements Store {
     for (const lock of this.locks) {
       const before = this.history.get(lock.lockId);
       if (before?.token !== lock.token) {
-        // An acquire whose reply was lost may be granted once more under its id, but only when the first grant has expired unknown.
-        must(
-          before === undefined || before.expiresAt <= now,
-          `${lock.lockId} has a new token (invariant I3)`,
-        );
+        // An acquire whose reply was lost may be granted once more under its id, but only when the first grant has ended unknown.
+        const hasEnded = before === undefined || before.expiresAt <= now || !standing.has(lock.lockId);
+        must(hasEnded, `${lock.lockId} has a new token (invariant I3)`);
         this.begin(lock);
       }
       this.history.set(lock.lockId, lock);

@@ -75,13 +75,18 @@ async function events({ play }: Line): Promise<void> {
   for (const event of play.events.splice(0)) play.say(play.words.event(event));
 }
 
-const metrics = look(async ({ process, words }) => {
+/** Awaited at once: the text is made by a library that is loaded when it is first asked for. */
+async function metrics({ play, process, words }: Line): Promise<void> {
   const wanted = words.slice(1);
-  const text = await process.manager.metrics();
-  return text
-    .split("\n")
-    .filter((line) => !line.startsWith("#") && wanted.some((name) => line.startsWith(`engram_${name}`)));
-});
+  const text = await process.manager
+    .metrics()
+    .catch((error: unknown) => `the look is refused, ${play.words.error(error)}`);
+  const lines = text.split("\n").filter((line) => !line.startsWith("#"));
+  for (const line of lines) {
+    if (!line.startsWith("engram_") || wanted.some((name) => line.startsWith(`engram_${name}`)))
+      play.say(line);
+  }
+}
 
 /** How many requests the manager's store has got since the last time. */
 function requests({ play, process }: Line): void {
