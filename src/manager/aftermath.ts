@@ -29,11 +29,19 @@ export function followUp(services: Services, request: Request): void {
 
 /** Asks a store that fails again and again, until it has answered or the manager closes. `told`: whether the grant was told of. */
 function retireUntilDone(services: Services, request: Request, told: boolean, delayMs: number): void {
-  const { pipeline, clock, limits, room } = services;
+  const { pipeline, clock, limits, room, inHand } = services;
+  let rest = request;
   const retirement: Command<readonly Promoted[]> = {
-    plan: (view) => retire(view, request, told, limits.maxLocksPerAgent),
+    plan: (view) => {
+      rest = unclaimed(services, request);
+      return retire(view, rest, told, limits.maxLocksPerAgent);
+    },
     needsProof: () => true,
-    done: (promoted, { revision }) => room.serve(promoted, revision),
+    done: (promoted, { revision }) => {
+      // Somebody may have got the same lock as a re-acquire while this was under way.
+      for (const { resource, lockId } of rest.claims) inHand.wasEnded(resource.path, lockId);
+      room.serve(promoted, revision);
+    },
     fail: (error) => {
       if (error instanceof LockError && error.code === "closed") return;
       const next = Math.min(delayMs * 2, longestDelayMs);
@@ -41,6 +49,12 @@ function retireUntilDone(services: Services, request: Request, told: boolean, de
     },
   };
   pipeline.submit(retirement);
+}
+
+/** Without the locks that another call of the same agent got meanwhile, as re-acquires, and has in hand. */
+function unclaimed({ inHand }: Services, request: Request): Request {
+  const claims = request.claims.filter(({ resource, lockId }) => !inHand.has(resource.path, lockId));
+  return { ...request, claims };
 }
 
 /** The same request under ids of its own, so that two attempts are never taken for each other. */

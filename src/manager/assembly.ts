@@ -89,6 +89,10 @@ export function assemble({ config, store, clock, newId, random }: EngineOptions)
     events,
     room,
     presence: liveness,
+    inHand: {
+      has: (path, lockId) => held.find(path, lockId) !== undefined,
+      wasEnded: (path, lockId) => held.endedUnder(path, lockId),
+    },
     background: (work) => pipeline.background(work),
   };
   liveness.onLapse = () => room.requeueAll();

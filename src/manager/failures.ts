@@ -43,7 +43,7 @@ export class Failures {
   conflicted(job: Job): void {
     const { clock, random } = this.#around;
     if (job.cancelled) {
-      job.command.fail(new LockError("aborted", "The call was cancelled before anything was changed."));
+      job.command.fail(cancelledError(job));
       return;
     }
     job.giveUpAt ??= clock.monotonic() + conflictPatienceMs;
@@ -143,6 +143,13 @@ function unreachable(cause: StoreError): LockError {
     {},
     { cause },
   );
+}
+
+/** What becomes of a command that was cancelled before it was done; an earlier attempt of it may have been applied all the same. */
+export function cancelledError(job: Job): LockError {
+  return job.uncertain
+    ? new LockError("outcome_unknown", "The call was cancelled while its outcome was unknown.")
+    : new LockError("aborted", "The call was cancelled before anything was changed.");
 }
 
 function unavailable(job: Job, cause: unknown): LockError {

@@ -141,6 +141,12 @@ export class HeldLocks {
     this.#end(held, "released");
   }
 
+  /** The lock was ended while somebody here still had it in hand. */
+  endedUnder(path: string, lockId: string): void {
+    const held = this.find(path, lockId);
+    if (held !== undefined) this.lost(held, "gone");
+  }
+
   /** Tells the holder that the lock is lost; once, and for good. */
   lost(held: HeldLock, how: Loss): void {
     if (held.end !== undefined) return;

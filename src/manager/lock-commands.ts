@@ -9,6 +9,8 @@ import { lostError, notHolder } from "./refusals.js";
 import { run } from "./run.js";
 import type { Services } from "./services.js";
 
+const expiryRetryMs = 250;
+
 export interface RevokeOrder {
   /** Which lock; all on the path when there is none. */
   readonly lockId: string | undefined;
@@ -103,16 +105,18 @@ export class LockCommands {
     });
   }
 
-  /** Removes what has surely expired on a path. */
+  /** Removes what has surely expired on a path; asks a store that fails again, until it has answered or the manager closes. */
   expire(path: string): void {
-    const { pipeline, limits, room } = this.#services;
+    const { pipeline, clock, limits, room } = this.#services;
     const resource = storedPath(path);
     pipeline.submit({
       plan: (view) => expire(view, resource, "timer", limits.maxLocksPerAgent),
       needsProof: () => true,
       done: (reply, { revision }) => room.serve(reply.promoted, revision),
-      // The sweep finds it.
-      fail: () => undefined,
+      fail: (error) => {
+        if (error instanceof LockError && error.code === "closed") return;
+        clock.after(expiryRetryMs, () => this.expire(path), { background: true });
+      },
     });
   }
 

@@ -4,10 +4,9 @@
  */
 import type { Clock } from "../clock/clock.js";
 import type { Happening } from "../core/happening.js";
-import { LockError } from "../errors.js";
 import type { CommitReply, Outcome, Store } from "../store/store.js";
 import { Batch, changeOf } from "./batch.js";
-import { Failures, type RetryPolicy } from "./failures.js";
+import { cancelledError, Failures, type RetryPolicy } from "./failures.js";
 import { type Cell, type Command, type Group, Job } from "./job.js";
 import { load } from "./load.js";
 import { type Missing, Planner } from "./planner.js";
@@ -178,7 +177,7 @@ export class Pipeline {
   /** False when the job must wait for the next batch. */
   #planOne(job: Job, batch: Batch): boolean {
     if (job.cancelled) {
-      job.command.fail(new LockError("aborted", "The call was cancelled before anything was changed."));
+      job.command.fail(cancelledError(job));
       return true;
     }
     let missing: Missing;

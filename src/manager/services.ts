@@ -26,6 +26,13 @@ export interface Room {
   serve(promoted: readonly Promoted[], revision: number): void;
 }
 
+/** The locks that callers of this manager have in hand. */
+export interface InHand {
+  has(path: string, lockId: string): boolean;
+  /** The lock was ended under its holders, who are told. */
+  wasEnded(path: string, lockId: string): void;
+}
+
 /** The word to other managers that this one lives. */
 export interface Presence {
   /** To be called by a plan that queues a waiter. */
@@ -51,6 +58,7 @@ export interface Services {
   readonly events: EventSource;
   readonly room: Room;
   readonly presence: Presence;
+  readonly inHand: InHand;
   /** Work that nobody awaits. It deals with its own failures; one that gets here is a bug. */
   readonly background: (work: Promise<unknown>) => void;
 }

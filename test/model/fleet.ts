@@ -100,7 +100,9 @@ export class Fleet {
 
   private keep(process: Process, lock: AcquiredLock): void {
     if (process.isDead) return;
-    const isElsewhere = this.held.some((one) => one.lock.lockId === lock.lockId && one.process !== process);
+    const isElsewhere =
+      !lock.lockId.startsWith(process.name) ||
+      this.held.some((one) => one.lock.lockId === lock.lockId && one.process !== process);
     if (isElsewhere) this.everywhere.add(lock.lockId);
     // Looking at its signal makes the manager watch over the lock.
     lock.signal.addEventListener("abort", () => this.count("told"));
