@@ -86,7 +86,7 @@ export interface ListFilter extends CallOptions {
   readonly mode?: Mode;
   /** Only locks that expire within this time. */
   readonly expiringWithin?: Duration;
-  /** 1 to 1000, default 1000. */
+  /** How many paths a page looks at, 1 to 1000, default 1000. A path that is shared has several locks. */
   readonly limit?: number;
   /** `nextCursor` of the page before. */
   readonly cursor?: string;
@@ -95,7 +95,7 @@ export interface ListFilter extends CallOptions {
 export interface LockPage {
   /** In byte order of their paths. */
   readonly locks: readonly Lock[];
-  /** Absent on the last page. A page may hold fewer locks than the limit, even none, and still not be the last. */
+  /** Absent on the last page. A page may hold fewer locks than its limit of paths, even none, and still not be the last. */
   readonly nextCursor?: string;
 }
 
@@ -182,13 +182,11 @@ export interface LockEvent {
   readonly scope?: Scope;
   readonly reason?: string;
   readonly fencingToken?: number;
-  /** `acquired`, `dequeued`, `refused`: how long the acquire took, in milliseconds. */
+  /** `acquired`, `refused`: how long the acquire took, in milliseconds. */
   readonly waitedMs?: number;
   /** `released`, `expired`, `revoked`: how long the lock was held, in milliseconds. */
   readonly heldMs?: number;
   readonly expiresAt?: Date;
-  /** How many wait on the path, as far as the commit saw. */
-  readonly waiters?: number;
   /** Why: an error code, or for `expired` who noticed (`timer`, `takeover`, `sweep`), for `lost` how. */
   readonly cause?: string;
   /** `refused`, `failed`: which call. */
@@ -240,7 +238,7 @@ export interface LockManager {
     options?: CallOptions,
   ): Promise<Lock>;
   /**
-   * Runs `work` under a lock (or several), extending it meanwhile, and releases it whatever happens. Pass `lock.signal` on: it aborts when the
+   * Runs `work` under a lock, extending it meanwhile, and releases it whatever happens. Pass `lock.signal` on: it aborts when the
    * lock is lost. Rejects with `lost` when the lock was lost and the work did not reject by itself.
    */
   withLock<T>(

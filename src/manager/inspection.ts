@@ -16,7 +16,7 @@ import {
   waitKey,
 } from "../core/keys.js";
 import type { Holder } from "../core/records.js";
-import type { ResourcePath } from "../core/resource-path.js";
+import { type ResourcePath, typeOf } from "../core/resource-path.js";
 import { asAgentWait, asLock, asWaiter, type Found } from "../core/view.js";
 import type { AgentState, Lock, LockPage, LockStats, ResourceState, Waiter } from "../lock-manager.js";
 import type { Range } from "../store/store.js";
@@ -166,7 +166,7 @@ function matches(lock: Lock, terms: ListTerms, now: number): boolean {
   return (
     (agentId === undefined || lock.agentId === agentId) &&
     (mode === undefined || lock.mode === mode) &&
-    (resourceType === undefined || lock.resourcePath.split("/", 2)[1] === resourceType) &&
+    (resourceType === undefined || typeOf(lock.resourcePath) === resourceType) &&
     (expiringWithinMs === undefined || lock.expiresAt.getTime() - now <= expiringWithinMs)
   );
 }

@@ -1,0 +1,66 @@
+/** A lock in the hands of its holder. */
+import type { AcquiredLock, Duration, Lock, Mode, Scope } from "../lock-manager.js";
+import type { RemoteLock } from "./remote-lock.js";
+
+/** What a handle asks of its manager. */
+export interface Keeper {
+  readonly extend: (lock: Lock, ttl: Duration | undefined) => Promise<Lock>;
+  /** One handle less; with the last one the lock is released. */
+  readonly letGo: (remote: RemoteLock) => Promise<boolean>;
+}
+
+export class RemoteHandle implements AcquiredLock {
+  readonly lockId: string;
+  readonly resourcePath: string;
+  readonly agentId: string;
+  readonly mode: Mode;
+  readonly scope: Scope;
+  readonly fencingToken: number;
+  readonly acquiredAt: Date;
+  declare readonly reason?: string;
+  declare readonly metadata?: Readonly<Record<string, string>>;
+  readonly #remote: RemoteLock;
+  readonly #keeper: Keeper;
+  #released = false;
+
+  constructor(remote: RemoteLock, keeper: Keeper) {
+    const { lock } = remote;
+    this.lockId = lock.lockId;
+    this.resourcePath = lock.resourcePath;
+    this.agentId = lock.agentId;
+    this.mode = lock.mode;
+    this.scope = lock.scope;
+    this.fencingToken = lock.fencingToken;
+    this.acquiredAt = lock.acquiredAt;
+    if (lock.reason !== undefined) this.reason = lock.reason;
+    if (lock.metadata !== undefined) this.metadata = lock.metadata;
+    this.#remote = remote;
+    this.#keeper = keeper;
+  }
+
+  get expiresAt(): Date {
+    return this.#remote.lock.expiresAt;
+  }
+
+  get ttlMs(): number {
+    return this.#remote.lock.ttlMs;
+  }
+
+  get signal(): AbortSignal {
+    return this.#remote.signal;
+  }
+
+  extend(ttl?: Duration): Promise<Lock> {
+    return this.#keeper.extend(this.#remote.lock, ttl);
+  }
+
+  async release(): Promise<boolean> {
+    if (this.#released) return false;
+    this.#released = true;
+    return this.#keeper.letGo(this.#remote);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * How late it may be in store time, as far as this process can know. Every answer says what the store's clock showed and how long the server took, so a
+ * moment of this process is known that was not later than that; from there on at most the drift of two clocks is added.
+ */
+import type { Clock } from "../clock/clock.js";
+
+/** Two clocks that drift by 500 ppm, as the managers assume. */
+const fastest = 1 + 500 / 1_000_000;
+
+interface Bound {
+  readonly storeMs: number;
+  /** On the monotonic clock of this process. */
+  readonly since: number;
+}
+
+export class StoreTime {
+  readonly #clock: Clock;
+  #bound: Bound | undefined = undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The store's clock showed `storeMs` no earlier than when our monotonic one showed `since`. */
+  note(storeMs: number, since: number): void {
+    const candidate = { storeMs, since };
+    const known = this.#bound;
+    // A store that is later than it could be is another one than before, or was set anew.
+    if (known === undefined || this.#latest(candidate) < this.#latest(known) || storeMs > this.#latest(known))
+      this.#bound = candidate;
+  }
+
+  /** Store time is not later than this. Before the first answer it is a guess: the wall clock. */
+  latest(): number {
+    return this.#bound === undefined ? this.#clock.now() : this.#latest(this.#bound);
+  }
+
+  #latest({ storeMs, since }: Bound): number {
+    return storeMs + (this.#clock.monotonic() - since) * fastest;
+  }
+}
