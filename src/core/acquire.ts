@@ -1,10 +1,12 @@
 /** Asking for a lock: granted, queued, or refused. */
-import { type Blocker, visitBlockers, visitEarlier, visitHolders, waitsOf } from "./blockers.js";
+import { type Blocker, visitBlockers, visitEarlier, visitHolders, waitingAt, waitsOf } from "./blockers.js";
 import type { Claim, Request } from "./claim.js";
 import { findMismatch, grant, type Limits, notYetHeld, overLimit, type Refusal } from "./grant.js";
+import { aboutWaiter } from "./happening.js";
 import type { Granted } from "./holding.js";
+import { placeOfWaitKey } from "./keys.js";
 import { join } from "./queue.js";
-import type { View } from "./view.js";
+import { asWaiter, type Found, type View } from "./view.js";
 
 export type AcquireReply =
   | { readonly kind: "granted"; readonly granted: readonly Granted[] }
@@ -103,11 +105,15 @@ function enqueue(
 export function findQueued(view: View, request: Request): Queued | undefined {
   const waits = waitsOf(view, request.agentId);
   const places: number[] = [];
+  const found: Found[] = [];
   for (const claim of request.claims) {
     const place = waits.get(claim.lockId);
-    if (place === undefined) return undefined;
+    const waiting = place && waitingAt(view, claim.resource.path, place.n, claim.lockId);
+    if (place === undefined || waiting === undefined) return undefined;
     places.push(place.n);
+    found.push(waiting);
   }
+  for (const one of found) view.tell(aboutWaiter("queued", placeOfWaitKey(one.key).path, asWaiter(one)));
   // Nothing else is known of that attempt, so it is looked at again.
   return { kind: "queued", places, until: -Infinity, entangled: true };
 }

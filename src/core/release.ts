@@ -16,7 +16,7 @@ export interface LockName {
 }
 
 export type ReleaseReply =
-  | { readonly kind: "released"; readonly promoted: readonly Promoted[] }
+  | { readonly kind: "released"; readonly holder: Holder; readonly promoted: readonly Promoted[] }
   /** Nothing in force under that id on that path. */
   | { readonly kind: "none" }
   | { readonly kind: "not holder"; readonly holder: Holder };
@@ -30,7 +30,8 @@ export function release(view: View, name: LockName, maxLocks: number): ReleaseRe
   const revision = view.lockRevision(path);
   drop(view, path, holder);
   view.tell(aboutHolder("released", path, holder, revision, view.latest));
-  return { kind: "released", promoted: handOn(view, name.resource, holder.scope === "tree", maxLocks) };
+  const promoted = handOn(view, name.resource, holder.scope === "tree", maxLocks);
+  return { kind: "released", holder, promoted };
 }
 
 export type ExtendReply =

@@ -50,6 +50,8 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   #lookAgain = false;
   #contended = false;
   #entangled = false;
+  /** An attempt ended without an answer: part of it may still stand when the call is refused. */
+  #wasUncertain = false;
   #onAbort: (() => void) | undefined;
 
   constructor(services: Services, request: Request, terms: AcquireTerms, hearing: Hearing) {
@@ -63,6 +65,10 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   /** The path that it acts on, when it is one. */
   get path(): string | undefined {
     return this.request.claims.length === 1 ? this.request.claims[0]?.resource.path : undefined;
+  }
+
+  get acquire(): this {
+    return this;
   }
 
   get waitedMs(): number {
@@ -98,6 +104,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   }
 
   plan(view: View, uncertain: boolean): AcquireReply {
+    this.#wasUncertain ||= uncertain;
     const { limits, presence } = this.#services;
     const queued = uncertain ? findQueued(view, this.request) : undefined;
     if (queued !== undefined) return queued;
@@ -125,8 +132,10 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   }
 
   fail(error: unknown): void {
-    if (error instanceof LockError && error.code === "outcome_unknown")
-      followUp(this.#services, this.request);
+    if (error instanceof LockError && error.code === "outcome_unknown") {
+      this.#wasUncertain = true;
+      if (this.#over) followUp(this.#services, this.request);
+    }
     this.#refuse(error);
   }
 
@@ -174,6 +183,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     const isCurrent = (): boolean => this.isWaiting && request === this.request;
     const promotion: Command<PromoteReply> = {
       path: this.path,
+      acquire: this,
       plan: (view) => (isCurrent() ? promote(view, request, places, limits) : { kind: "gone" }),
       needsProof: (reply) => reply.kind !== "waiting" && isCurrent(),
       done: (reply, commit) => {
@@ -212,11 +222,12 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     }
   }
 
-  /** Under other lock ids: what is left of the old places goes its own way. */
+  /** Under other lock ids; what is left of the old places is removed. */
   requeue(): void {
     this.isWaiting = false;
     this.#looking = false;
     if (this.#over) return;
+    giveBack(this.#services, this.request);
     this.request = renewed(this.request, this.#services.newId);
     this.#submit();
   }
@@ -264,6 +275,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   #withdraw(cause: string, answered: () => void = () => undefined): void {
     const withdrawal: Command<WithdrawReply> = {
       path: this.path,
+      acquire: this,
       // Once it was served, its grant has been told of, and is being given back.
       plan: (view) => (this.isWaiting ? withdraw(view, this.request, this.places, cause) : gone),
       needsProof: () => true,
@@ -291,6 +303,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   #refuse(error: unknown): void {
     if (this.#over) return;
     this.#finish();
+    if (this.#wasUncertain) followUp(this.#services, this.request);
     if (error instanceof LockError && error.code === "held") this.#contend();
     this.#tell("refused", error instanceof LockError ? error.code : "failed");
     this.#hearing.refused(error);

@@ -2,7 +2,6 @@
 import type { Clock } from "../clock/clock.js";
 import type { Store } from "../store/store.js";
 import { Aborts } from "./aborts.js";
-import { AcquireCall } from "./acquire-call.js";
 import type { Config } from "./config.js";
 import { type EventCounter, EventSource } from "./event-source.js";
 import type { Keeper } from "./handle.js";
@@ -70,9 +69,7 @@ export function assemble({ config, store, clock, newId, random }: EngineOptions)
     random,
     managerId: () => liveness.current(storeClock.latest()),
     onHappened: (happened, revision, command) =>
-      happenings.tell(happened, revision, (lockId) =>
-        command instanceof AcquireCall ? command.waitedMs : room.find(lockId)?.waitedMs,
-      ),
+      happenings.tell(happened, revision, (lockId) => (command.acquire ?? room.find(lockId))?.waitedMs),
     onCommitted: () => happenings.wake(),
   });
   const services: Services = {

@@ -87,7 +87,10 @@ export class Engine implements LockManager {
     try {
       const resources = this.#parts.inputs.paths(resourcePaths);
       const input = this.#parts.inputs.acquire(resources, agentId, options);
-      if (resources.length === 0) return Promise.resolve([]);
+      if (resources.length === 0) {
+        this.#assertOpen();
+        return Promise.resolve([]);
+      }
       return new Promise((resolve, reject) => {
         this.#acquire(input, resolve, reject);
       });
@@ -261,10 +264,11 @@ export class Engine implements LockManager {
     this.#parts.revalidation.close();
     this.#parts.sweeper.close();
     for (const call of this.#parts.room.calls()) call.stop(closedError());
-    const releases = giveBack
-      ? [...this.#parts.held.all()].map((held) => this.#parts.commands.giveBack(held))
-      : [];
-    await this.#patiently(Promise.all([...releases, pipeline.idle()]));
+    const releases = (): Promise<unknown>[] =>
+      giveBack ? [...this.#parts.held.all()].map((held) => this.#parts.commands.giveBack(held)) : [];
+    // Once more at the end: for what was granted meanwhile.
+    const work = Promise.all([...releases(), pipeline.idle()]).then(() => Promise.all(releases()));
+    await this.#patiently(work);
     pipeline.close();
     this.#parts.liveness.close();
     this.#parts.room.close();

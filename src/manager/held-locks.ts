@@ -12,7 +12,7 @@ import { LockError } from "../errors.js";
 import { tokenOf } from "./lock-of.js";
 import { quote } from "./refusals.js";
 import type { Services } from "./services.js";
-import type { Bucket, Timed } from "./timer-wheel.js";
+import { type Bucket, finestMs, type Timed } from "./timer-wheel.js";
 
 /** How a holder lost its lock. */
 type Loss = "expired" | "revoked" | "gone";
@@ -20,6 +20,8 @@ type Loss = "expired" | "revoked" | "gone";
 /** How a held lock ended: lost, given back, or no longer watched because the manager closed. */
 type End = Loss | "released" | "closed";
 
+/** A holder hears of the loss this much before anybody else can have the lock, for a timer fires up to a bucket late (invariant I16). */
+const lossMarginMs = finestMs;
 /** An automatic extension that failed is tried again this much later, as long as the lock is in force. */
 const extensionRetryMs = 250;
 
@@ -31,6 +33,8 @@ export class HeldLock implements Timed {
   handles = 0;
   autoExtend = false;
   extending = false;
+  /** Its release is under way. */
+  isLeaving = false;
   /** Once set, it stays. */
   end: End | undefined = undefined;
   /** Made when the holder first looks at the signal: most never do. */
@@ -171,7 +175,8 @@ export class HeldLocks {
 
   /** Compares a held lock with its entry as just read. */
   compare(held: HeldLock, entry: Found | undefined): void {
-    if (held.end !== undefined) return;
+    // Its own release has not been answered yet.
+    if (held.end !== undefined || held.isLeaving) return;
     const holder =
       entry === undefined
         ? undefined
@@ -240,7 +245,7 @@ export class HeldLocks {
   #schedule(held: HeldLock, retryMs?: number): void {
     if (held.end !== undefined) return;
     const { clock, storeClock, expiries } = this.#services();
-    const expiry = storeClock.perhapsAt(held.holder.expiresAt);
+    const expiry = storeClock.perhapsAt(held.holder.expiresAt) - lossMarginMs;
     const extension = held.autoExtend ? clock.monotonic() + (retryMs ?? held.holder.ttlMs / 3) : Infinity;
     expiries.set(held, Math.min(expiry, extension));
   }
@@ -257,7 +262,7 @@ export class HeldLocks {
 
   #mayHaveExpired(held: HeldLock): boolean {
     const { clock, storeClock } = this.#services();
-    return storeClock.perhapsAt(held.holder.expiresAt) <= clock.monotonic();
+    return storeClock.perhapsAt(held.holder.expiresAt) - lossMarginMs <= clock.monotonic();
   }
 }
 

@@ -196,7 +196,9 @@ export class Inputs {
 
   #timeout(value: Duration | undefined): number {
     if (value === undefined) return this.#config.acquisitionTimeoutMs;
-    if (!this.#config.waits) throw invalid("timeout", value, "none: the basic lock manager never waits");
+    if (!this.#config.waits && value !== 0) {
+      throw invalid("timeout", value, "0 or none: the basic lock manager never waits");
+    }
     return toMilliseconds("timeout", value, { minMs: 0, maxMs: Infinity });
   }
 

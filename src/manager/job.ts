@@ -7,6 +7,8 @@ import type { Entry, Range } from "../store/store.js";
 export interface Command<Reply> {
   /** Where it acts, when that is one path. Commands on one path meet: once one found no place in a batch, the others are not even planned. */
   readonly path?: string | undefined;
+  /** The acquire that it is part of. */
+  readonly acquire?: { readonly waitedMs: number } | undefined;
   /** The transition; called again whenever the store turned out to be different. `uncertain`: an earlier attempt may have been applied. */
   plan(view: View, uncertain: boolean): Reply;
   /**

@@ -1,4 +1,6 @@
 /** The commands on locks that exist: giving back, extending, revoking, and removing what has expired. */
+import type { Granted } from "../core/holding.js";
+import type { Holder } from "../core/records.js";
 import { expire, extend, type LockName, release, revoke } from "../core/release.js";
 import { type ResourcePath, storedPath } from "../core/resource-path.js";
 import { LockError } from "../errors.js";
@@ -30,17 +32,28 @@ export class LockCommands {
   /** False when nothing is in force under that name. */
   release(name: LockName, signal?: AbortSignal): Promise<boolean> {
     const { pipeline, aborts, limits, room } = this.#services;
+    const held = this.#held.find(name.resource.path, name.lockId);
+    if (held !== undefined) held.isLeaving = true;
+    let sent: Holder | undefined;
     return run(pipeline, aborts, {
       path: name.resource.path,
-      plan: (view) => release(view, name, limits.maxLocksPerAgent),
+      plan: (view) => {
+        const reply = release(view, name, limits.maxLocksPerAgent);
+        if (reply.kind === "released") sent = reply.holder;
+        return reply;
+      },
       answer: (reply, { revision, uncertain }) => {
         if (reply.kind === "not holder") throw notHolder("release", name, reply.holder);
         this.#held.released(name.resource.path, name.lockId);
         if (reply.kind === "released") room.serve(reply.promoted, revision);
         // What an earlier attempt without an answer was to end has ended.
+        else if (uncertain && sent !== undefined) this.#tellEnded("released", name.resource, sent, held?.token);
         return reply.kind === "released" || uncertain;
       },
-      onError: (error) => this.#tellFailed("release", name, error),
+      onError: (error) => {
+        if (held !== undefined) held.isLeaving = false;
+        this.#tellFailed("release", name, error);
+      },
       signal,
     });
   }
@@ -91,14 +104,23 @@ export class LockCommands {
     signal: AbortSignal | undefined,
   ): Promise<readonly Lock[]> {
     const { pipeline, aborts, limits, room } = this.#services;
+    let sent: readonly Granted[] = [];
     return run(pipeline, aborts, {
-      plan: (view) => revoke(view, resource, order, limits.maxLocksPerAgent),
-      answer: ({ revoked, promoted }, { revision }) => {
+      plan: (view) => {
+        const reply = revoke(view, resource, order, limits.maxLocksPerAgent);
+        if (reply.revoked.length > 0) sent = reply.revoked;
+        return reply;
+      },
+      answer: (reply, { revision, uncertain }) => {
+        // What an earlier attempt without an answer was to end has ended.
+        const isDone = uncertain && reply.revoked.length === 0;
+        if (isDone) for (const { holder } of sent) this.#tellEnded("revoked", resource, holder, undefined, order);
+        const revoked = isDone ? sent : reply.revoked;
         for (const { path, holder } of revoked) {
           const held = this.#held.find(path, holder.lockId);
           if (held !== undefined) this.#held.lost(held, "revoked");
         }
-        room.serve(promoted, revision);
+        room.serve(reply.promoted, revision);
         return revoked.map(({ path, holder }) => lockOf(path, holder, revision));
       },
       signal,
@@ -123,6 +145,33 @@ export class LockCommands {
   /** Gives a lock back when the manager closes. That this fails is no reason not to close: the lock ends with its ttl. */
   giveBack(held: HeldLock): Promise<unknown> {
     return this.release(nameOf(held)).catch(() => false);
+  }
+
+  /** Tells of an end whose own attempt was never answered. */
+  #tellEnded(
+    type: "released" | "revoked",
+    resource: ResourcePath,
+    holder: Holder,
+    token = holder.token,
+    order?: RevokeOrder,
+  ): void {
+    const { events, storeClock } = this.#services;
+    const now = storeClock.latest();
+    events.emit({
+      type,
+      at: new Date(now),
+      resourcePath: resource.path,
+      resourceType: resource.type,
+      lockId: holder.lockId,
+      agentId: holder.agentId,
+      mode: holder.mode,
+      scope: holder.scope,
+      ...(token === 0 ? {} : { fencingToken: token }),
+      expiresAt: new Date(holder.expiresAt),
+      heldMs: Math.max(now - holder.acquiredAt, 0),
+      ...(order === undefined ? {} : { cause: order.reason }),
+      ...(order?.by === undefined ? {} : { by: order.by }),
+    });
   }
 
   #tellFailed(call: "release" | "extend", name: LockName, error: unknown): void {

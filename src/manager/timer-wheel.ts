@@ -6,7 +6,7 @@ import { Heap } from "heap-js";
 import type { Cancel, Clock } from "../clock/clock.js";
 
 /** The finest bucket, which bounds how late a deadline is served. A power of two. */
-const finestMs = 4;
+export const finestMs = 4;
 /** A bucket is at most this fraction of the distance to it. */
 const bucketsPerOctave = 8;
 
@@ -57,7 +57,8 @@ export class TimerWheel {
 
   #bucketFor(due: number): Bucket {
     // An old look at the clock only makes the bucket coarser than it need be: it opens early, and its items are sorted again.
-    const octave = Math.max(Math.floor(Math.log2((due - this.#now) / (bucketsPerOctave * finestMs))), 0);
+    const distance = Math.max(due - this.#now, 1);
+    const octave = Math.max(Math.floor(Math.log2(distance / (bucketsPerOctave * finestMs))), 0);
     const width = finestMs * 2 ** octave;
     const index = Math.floor(due / width);
     const id = index * 64 + octave;

@@ -71,11 +71,11 @@ describe("The limit on locks", () => {
     await gone.acquireMultipleLocks(["/a", "/b", "/c", "/d", "/e"], "ann", { ttl: "1s" });
     await gone.close();
     await play.clock.advance(1_010);
-    await here.acquireMultipleLocks(["/a", "/b"], "bob");
-    const mine = await here.acquireMultipleLocks(["/f", "/g", "/h", "/i", "/j"], "ann");
+    await play.run(here.acquireMultipleLocks(["/a", "/b"], "bob"));
+    const mine = await play.run(here.acquireMultipleLocks(["/f", "/g", "/h", "/i", "/j"], "ann"));
     expect(mine).toHaveLength(5);
     expect(await here.getAgentLocks("ann")).toHaveLength(5);
-    await refusal(here.acquireLock("/c", "ann"), "limit_exceeded");
+    await refusal(play.run(here.acquireLock("/c", "ann")), "limit_exceeded");
   });
 
   test("is judged at the grant: a waiter at its limit is refused then, and the next is served", async () => {
@@ -124,11 +124,12 @@ describe("The limit on locks", () => {
     const play = stage();
     const [one, other] = await two(play);
     for (let round = 0; round < 20; round++) {
-      const locks = await Promise.all(
-        Array.from({ length: limit }, (_, n) => (n % 2 === 0 ? one : other).acquireLock(`/a/${n}`, "ann")),
+      const calls = Array.from({ length: limit }, (_, n) =>
+        (n % 2 === 0 ? one : other).acquireLock(`/a/${n}`, "ann"),
       );
-      await refusal(one.acquireLock("/more", "ann"), "limit_exceeded");
-      await Promise.all(locks.map((lock) => lock.release()));
+      const locks = await play.run(Promise.all(calls));
+      await refusal(play.run(one.acquireLock("/more", "ann")), "limit_exceeded");
+      await play.run(Promise.all(locks.map((lock) => lock.release())));
     }
     expect(await play.leftovers()).toEqual([]);
   });

@@ -29,6 +29,15 @@ export class Stage {
     return manager;
   }
 
+  /** Lets time pass until the call has ended: conflicts between managers are fought out with pauses. */
+  async run<T>(call: Promise<T>): Promise<T> {
+    const watched = watch(call);
+    await this.clock.settle();
+    for (let ms = 0; ms < 1_000 && watched.state === "pending"; ms++) await this.clock.advance(1);
+    if (watched.state === "pending") throw new Error("The call has not ended within a second.");
+    return call;
+  }
+
   /** Everything in the store but the word that a manager lives, which lapses by itself. */
   async leftovers(): Promise<string[]> {
     return leftovers(this.store);
@@ -115,16 +124,5 @@ export function gather(manager: LockManager): { readonly events: LockEvent[]; en
       controller.abort();
       return reading;
     },
-  };
-}
-
-/** Numbers between 0 and 1 that follow from the seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
