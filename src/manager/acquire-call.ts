@@ -2,32 +2,24 @@
 import { type AcquireReply, acquire, findQueued, type Queued } from "../core/acquire.js";
 import type { Request } from "../core/claim.js";
 import type { Granted } from "../core/holding.js";
-import { type PromoteReply, promote, type WithdrawReply, withdraw } from "../core/promote.js";
+import type { PromoteReply, WithdrawReply } from "../core/promote.js";
 import type { View } from "../core/view.js";
 import { LockError } from "../errors.js";
 import { followUp, giveBack, renewed, tellOfAcquire } from "./aftermath.js";
 import { searchForDeadlock } from "./deadlock-search.js";
+import type { AcquireInput } from "./inputs.js";
 import type { Command, Commit, Job } from "./job.js";
 import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
 import type { Services } from "./services.js";
 import type { Bucket, Timed } from "./timer-wheel.js";
-import type { WaitingCall } from "./waiting-call.js";
+import type { Hearing, WaitingCall } from "./waiting-call.js";
+import { submitPromotion, submitWithdrawal } from "./waiting-commands.js";
 
-export interface AcquireTerms {
-  /** How long it may wait; 0: not at all; `Infinity`: for ever. */
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** The outcome that the caller hears of. */
-interface Hearing {
-  granted(granted: readonly Granted[], revision: number): void;
-  refused(error: unknown): void;
-}
+/** How long it may wait (0: not at all; `Infinity`: for ever), and until when the caller cares. */
+export type AcquireTerms = Pick<AcquireInput, "timeoutMs" | "signal">;
 
 /** How long a caller waits for its withdrawal to be committed before it is refused all the same; the withdrawal goes on. */
 const withdrawalPatienceMs = 25;
-const gone: WithdrawReply & { readonly kind: "gone" } = { kind: "gone", blockers: [], queueLength: 0 };
 
 export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   request: Request;
@@ -167,7 +159,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   #contend(): void {
     if (this.#contended) return;
     this.#contended = true;
-    this.#tell("contended");
+    tellOfAcquire(this.#services, this.request, "contended", this.waitedMs);
   }
 
   look(): void {
@@ -178,25 +170,13 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     }
     this.#looking = true;
     this.#lookAgain = false;
-    const { pipeline, limits } = this.#services;
-    const { request, places } = this;
-    const isCurrent = (): boolean => this.isWaiting && request === this.request;
-    const promotion: Command<PromoteReply> = {
-      path: this.path,
-      acquire: this,
-      plan: (view) => (isCurrent() ? promote(view, request, places, limits) : { kind: "gone" }),
-      needsProof: (reply) => reply.kind !== "waiting" && isCurrent(),
-      done: (reply, commit) => {
-        if (isCurrent()) this.#looked(reply, commit.revision);
-        // Queued anew while this was under way, or refused: nobody takes this grant.
-        else if (reply.kind === "granted") giveBack(this.#services, request);
-      },
+    submitPromotion(this.#services, this, {
+      done: (reply, revision) => this.#looked(reply, revision),
       // The slow poll looks again; a caller with a timeout is refused when it has passed.
-      fail: () => {
+      failed: () => {
         this.#looking = false;
       },
-    };
-    pipeline.submit(promotion, Infinity);
+    });
   }
 
   #looked(reply: PromoteReply, revision: number): void {
@@ -273,25 +253,19 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
 
   /** Leaves the queue; a plain timeout then names those who were still in the way. */
   #withdraw(cause: string, answered: () => void = () => undefined): void {
-    const withdrawal: Command<WithdrawReply> = {
-      path: this.path,
-      acquire: this,
-      // Once it was served, its grant has been told of, and is being given back.
-      plan: (view) => (this.isWaiting ? withdraw(view, this.request, this.places, cause) : gone),
-      needsProof: () => true,
+    submitWithdrawal(this.#services, this, cause, {
       done: (reply) => {
         answered();
         if (reply.kind === "granted") this.serve(reply.granted, 0);
         else this.#withdrawn(reply);
       },
-      fail: (error) => {
+      failed: (error) => {
         answered();
         this.#leaveRoom();
         followUp(this.#services, this.request);
         this.#refuse(this.#refusal ?? error);
       },
-    };
-    this.#services.pipeline.submit(withdrawal);
+    });
   }
 
   #withdrawn({ blockers, queueLength }: WithdrawReply & { readonly kind: "gone" }): void {
@@ -305,7 +279,13 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     this.#finish();
     if (this.#wasUncertain) followUp(this.#services, this.request);
     if (error instanceof LockError && error.code === "held") this.#contend();
-    this.#tell("refused", error instanceof LockError ? error.code : "failed");
+    tellOfAcquire(
+      this.#services,
+      this.request,
+      "refused",
+      this.waitedMs,
+      error instanceof LockError ? error.code : "failed",
+    );
     this.#hearing.refused(error);
   }
 
@@ -315,9 +295,5 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     if (this.#onAbort !== undefined && this.#terms.signal !== undefined) {
       this.#services.aborts.remove(this.#terms.signal, this.#onAbort);
     }
-  }
-
-  #tell(type: "contended" | "refused", cause?: string): void {
-    tellOfAcquire(this.#services, this.request, type, this.waitedMs, cause);
   }
 }

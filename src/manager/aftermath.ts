@@ -75,7 +75,7 @@ export function tellOfAcquire(
   request: Request,
   type: "contended" | "refused",
   waitedMs: number,
-  cause: string | undefined,
+  cause?: string,
 ): void {
   const claim = request.claims[0];
   if (claim === undefined) return;

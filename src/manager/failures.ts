@@ -1,4 +1,5 @@
 /** What to do when the store says no, fails, or does not say: try again soon, later, or once it is surely harmless; or give up. */
+import { setMaxListeners } from "node:events";
 import { type Clock, sleep } from "../clock/clock.js";
 import { LockError } from "../errors.js";
 import { type Store, StoreError } from "../store/store.js";
@@ -37,6 +38,8 @@ export class Failures {
   constructor(around: Surroundings, again: (job: Job) => void) {
     this.#around = around;
     this.#again = again;
+    // One listener for each job that waits for its next try, which Node would take for a leak.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /** Another writer was faster. */

@@ -180,7 +180,8 @@ export class Inputs {
     signalOf(filter.signal);
     if (types !== undefined && !Array.isArray(types))
       throw invalid("types", types, "an array of event types");
-    for (const type of types ?? []) {
+    const asked: readonly string[] = types ?? [];
+    for (const type of asked) {
       if (!Object.hasOwn(eventTypes, type)) {
         throw invalid("types", type, `only ${Object.keys(eventTypes).join(", ")}`);
       }

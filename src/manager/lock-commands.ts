@@ -47,7 +47,8 @@ export class LockCommands {
         this.#held.released(name.resource.path, name.lockId);
         if (reply.kind === "released") room.serve(reply.promoted, revision);
         // What an earlier attempt without an answer was to end has ended.
-        else if (uncertain && sent !== undefined) this.#tellEnded("released", name.resource, sent, held?.token);
+        else if (uncertain && sent !== undefined)
+          this.#tellEnded("released", name.resource, sent, held?.token);
         return reply.kind === "released" || uncertain;
       },
       onError: (error) => {
@@ -114,7 +115,8 @@ export class LockCommands {
       answer: (reply, { revision, uncertain }) => {
         // What an earlier attempt without an answer was to end has ended.
         const isDone = uncertain && reply.revoked.length === 0;
-        if (isDone) for (const { holder } of sent) this.#tellEnded("revoked", resource, holder, undefined, order);
+        if (isDone)
+          for (const { holder } of sent) this.#tellEnded("revoked", resource, holder, undefined, order);
         const revoked = isDone ? sent : reply.revoked;
         for (const { path, holder } of revoked) {
           const held = this.#held.find(path, holder.lockId);

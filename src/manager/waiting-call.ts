@@ -20,3 +20,9 @@ export interface WaitingCall {
   /** Leaves the queue and is refused; without an error, because its time is up. */
   stop(error: LockError | undefined): void;
 }
+
+/** The outcome that the caller hears of. */
+export interface Hearing {
+  granted(granted: readonly Granted[], revision: number): void;
+  refused(error: unknown): void;
+}

@@ -7,7 +7,7 @@ describe("a release", () => {
   test("ends the lock and leaves nothing", () => {
     const stage = new Stage();
     const ann = stage.hold("ann", "/plan");
-    expect(stage.release(ann)).toEqual({ kind: "released", promoted: [] });
+    expect(stage.release(ann)).toMatchObject({ kind: "released", holder: { agentId: "ann" }, promoted: [] });
     expect(stage.entries.keys()).toEqual([]);
     stage.now += 5000;
     expect(stage.told.at(-1)).toMatchObject({ type: "released", lockId: "L1", token: 1, heldMs: 0 });

@@ -233,14 +233,34 @@ describe("A signal that aborts at the moment of the grant leaves either the lock
   );
 });
 
+/** What Node warns of until the test ends. */
+function listenForWarnings(): readonly Error[] {
+  const warnings: Error[] = [];
+  const onWarning = (warning: Error): unknown => warnings.push(warning);
+  process.on("warning", onWarning);
+  onTestFinished(() => {
+    process.off("warning", onWarning);
+  });
+  return warnings;
+}
+
+test("Many calls that wait for a store to come back cause no warning of a leak.", async () => {
+  const warnings = listenForWarnings();
+  const play = stage();
+  const store = new FaultyStore(play.store, { clock: play.clock });
+  const locks = await play.manager({}, { store });
+  store.down();
+  const calls = Array.from({ length: 50 }, (_, n) => watch(locks.acquireLock(`/a/${n}`, "ann")));
+  await play.clock.advance(50);
+  store.up();
+  await play.clock.advance(500);
+  expect(calls.every((call) => call.state === "resolved")).toBe(true);
+  expect(warnings).toEqual([]);
+});
+
 describe("Ten thousand calls on one signal", () => {
   test("put one listener on it at a time, and cause no warning", async () => {
-    const warnings: Error[] = [];
-    const onWarning = (warning: Error): unknown => warnings.push(warning);
-    process.on("warning", onWarning);
-    onTestFinished(() => {
-      process.off("warning", onWarning);
-    });
+    const warnings = listenForWarnings();
     const locks = await realManager();
     const { signal } = new AbortController();
     let most = 0;

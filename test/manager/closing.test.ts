@@ -219,7 +219,9 @@ describe("A process that uses a manager", () => {
     expect(code).toBe(0);
   });
 
-  test("is not kept alive by a manager that is only there, nor by its locks", { timeout: 15_000 }, async () => {
+  test("is not kept alive by a manager that is only there, nor by its locks", {
+    timeout: 15_000,
+  }, async () => {
     const { code } = await runProgram(`
       import { createLockManager } from ${JSON.stringify(library)};
       const locks = await createLockManager({ cleanupInterval: "1s" }, "memory:");

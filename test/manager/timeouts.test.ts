@@ -144,7 +144,7 @@ function shared(store: FaultyStore): FaultyStore {
   });
 }
 
-async function busy(play: Stage, clock: CountingClock): Promise<void> {
+async function expectNoTimerLeft(play: Stage, clock: CountingClock): Promise<void> {
   const locks = await play.manager({}, { clock });
   const idle = clock.foreground;
   expect(idle).toBe(0);
@@ -169,12 +169,12 @@ async function busy(play: Stage, clock: CountingClock): Promise<void> {
 describe("After cancels and timeouts", () => {
   test("no timer is left that would keep the process alive", async () => {
     const play = stage();
-    await busy(play, new CountingClock(play.clock));
+    await expectNoTimerLeft(play, new CountingClock(play.clock));
   });
 
   test("nothing is left in the store but the lock that is held", async () => {
     const play = stage();
-    await busy(play, new CountingClock(play.clock));
+    await expectNoTimerLeft(play, new CountingClock(play.clock));
     expect(await play.leftovers()).toEqual(["agent/ann", "agent/ann/lock/a", "lock/a"]);
   });
 

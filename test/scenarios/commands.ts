@@ -22,7 +22,7 @@ type Phrase = readonly [pattern: string, verb: Verb];
 
 const anyMs = { minMs: 0, maxMs: Infinity };
 
-export function milliseconds(word: string | undefined): number {
+function milliseconds(word: string | undefined): number {
   return toMilliseconds("duration", word, anyMs);
 }
 

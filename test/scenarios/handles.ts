@@ -3,6 +3,9 @@ import type { AcquiredLock, Lock } from "../../src/lock-manager.js";
 import { asked, type Line, type Verb, value } from "./commands.js";
 import type { Pending, Play } from "./play.js";
 
+/** With which work breaks in a story. */
+const ownError = new Error("broken");
+
 /** Aborts the latest acquire of an agent for a path. */
 const aborts = new WeakMap<Play, Map<string, AbortController>>();
 /** Ends the work of an agent on a path. */
@@ -131,7 +134,7 @@ const work: Verb = (line) => {
   const told = done.then(
     () => [`${agentId}'s work on ${path} is done`],
     (error: unknown) => [
-      error instanceof Error && error.message === "broken"
+      error === ownError
         ? `${agentId}'s work on ${path} has failed, with its own error`
         : `${agentId}'s work on ${path} has failed, ${play.words.error(error)}`,
     ],
@@ -190,7 +193,7 @@ export const handles: readonly (readonly [string, Verb])[] = [
   ["extend * * as * for *", extendBy(ownId, last)],
   ["work * ...", work],
   ["* finishes *", (line) => endWork(line)],
-  ["* breaks *", (line) => endWork(line, new Error("broken"))],
+  ["* breaks *", (line) => endWork(line, ownError)],
   ["force release * ...", forceRelease],
   ["closes", (line) => close(line)],
   ["closes and releases", (line) => close(line, { release: true })],

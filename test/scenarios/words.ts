@@ -83,6 +83,6 @@ export class Words {
   }
 }
 
-export function standing({ mode, scope }: Pick<Lock, "mode" | "scope">): string {
+function standing({ mode, scope }: Pick<Lock, "mode" | "scope">): string {
   return `${scope === "tree" ? " and all below" : ""}${mode === "shared" ? " shared" : ""}`;
 }
