@@ -65,7 +65,9 @@ export class Failures {
   /** The store failed. `notAfter`: the store time after which the change that was sent cannot be applied any more. */
   failed(job: Job, error: unknown, notAfter: number): void {
     const failure = error instanceof StoreError ? error : undefined;
-    const unknown = notAfter > 0 && (failure === undefined || failure.outcome === "unknown");
+    // A change that only asks for proof has no outcome that could matter.
+    const changes = job.writes.length + job.indexed.length > 0;
+    const unknown = changes && notAfter > 0 && (failure === undefined || failure.outcome === "unknown");
     if (unknown) job.uncertain = true;
     this.background(this.#recover(job, error, failure?.retryable ?? true, unknown ? notAfter : 0));
   }

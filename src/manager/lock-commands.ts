@@ -49,7 +49,7 @@ export class LockCommands {
         // What an earlier attempt without an answer was to end has ended.
         else if (uncertain && sent !== undefined)
           this.#tellEnded("released", name.resource, sent, held?.token);
-        return reply.kind === "released" || uncertain;
+        return reply.kind === "released" || (uncertain && sent !== undefined);
       },
       onError: (error) => {
         if (held !== undefined) held.isLeaving = false;

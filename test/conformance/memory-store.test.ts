@@ -54,7 +54,8 @@ describe("The memory store", () => {
     const store = openMemoryStore();
     const before = await heapAfter(store, 20_000);
     const after = await heapAfter(store, 400_000);
-    expect(after - before).toBeLessThan(8_000_000);
+    // A leak of the keys alone would be 25 MB and more; the heap itself sways by some.
+    expect(after - before).toBeLessThan(16_000_000);
   });
 
   test("tells its listeners once for each commit, in a later turn", async () => {

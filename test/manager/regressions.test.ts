@@ -1,0 +1,78 @@
+/** What random runs found, as stories of their own. */
+import { expect, test } from "vitest";
+import { FaultyStore } from "../support/faulty-store.js";
+import { Freezer } from "./freezer.js";
+import { refusal, stage, watch } from "./stage.js";
+
+test("A lock that its first caller never heard of stays with the second call of the agent that joined it.", async () => {
+  const play = stage();
+  const freezer = new Freezer(play.clock, play.store);
+  const stopped = await play.manager({}, freezer);
+  const here = await play.manager();
+  const first = watch(stopped.acquireLock("/a", "ann", { ttl: "1m", timeout: "4s" }));
+  // Stopped between the request and its reply: the grant stands, but nobody was told.
+  freezer.freeze();
+  await play.clock.advance(1_000);
+  expect(first.state).toBe("pending");
+  const joined = await play.run(here.acquireLock("/a", "ann", { ttl: "10s" }));
+  // A call of that process gives up before it reads the reply.
+  await play.clock.advance(4_000);
+  freezer.thaw();
+  await play.clock.advance(500);
+  if (first.state === "resolved") await play.run(first.value!.release());
+  else {
+    expect(await here.getLock("/a")).toMatchObject({ lockId: joined.lockId, agentId: "ann" });
+    expect(joined.signal.aborted).toBe(false);
+    expect(await play.run(joined.release())).toBe(true);
+  }
+  expect(await play.leftovers()).toEqual([]);
+});
+
+test("A lock that was joined outlives the call that was aborted too late to be spared the grant.", async () => {
+  const play = stage();
+  const store = new FaultyStore(play.store, { clock: play.clock });
+  const locks = await play.manager({}, { store });
+  const other = await play.manager();
+  const abort = new AbortController();
+  store.nextCommit({ kind: "slow", ms: 200 });
+  const first = watch(locks.acquireLock("/a", "ann", { ttl: "1m", signal: abort.signal }));
+  await play.clock.advance(150);
+  // Granted in the store; its reply is still on the way.
+  const joined = await play.run(other.acquireLock("/a", "ann", { ttl: "5s" }));
+  abort.abort();
+  await play.clock.advance(1_000);
+  expect(first.error).toMatchObject({ code: "aborted" });
+  expect(await other.getLock("/a")).toMatchObject({ lockId: joined.lockId });
+  await refusal(play.run(other.acquireLock("/a", "bob", { timeout: 0 })), "held");
+  expect(await play.run(joined.release())).toBe(true);
+  expect(await play.leftovers()).toEqual([]);
+});
+
+test("A release of what was never held answers false also when its reply was lost, and at once.", async () => {
+  const play = stage();
+  const store = new FaultyStore(play.store, { clock: play.clock });
+  const locks = await play.manager({}, { store });
+  const lock = await locks.acquireLock("/a", "ann");
+  await play.run(locks.releaseLock("/b", "ann", "no such lock"));
+  store.nextCommit({ kind: "reply lost" });
+  const other = await play.manager({}, { store });
+  expect(await play.run(other.releaseLock("/a", "ann", "no such lock"))).toBe(false);
+  expect(await play.run(lock.release())).toBe(true);
+});
+
+test("Two concurrent calls of one agent for one path, with another agent between them, are no deadlock.", async () => {
+  const play = stage();
+  const locks = await play.manager();
+  const held = await locks.acquireLock("/a", "zoe");
+  const calls = ["ann", "bob", "ann"].map((agent) => watch(locks.acquireLock("/a", agent)));
+  await play.clock.settle();
+  expect(calls.map((call) => call.state)).toEqual(["pending", "pending", "pending"]);
+  await play.run(held.release());
+  // The second call joins the first.
+  expect(calls.map((call) => call.state)).toEqual(["resolved", "pending", "resolved"]);
+  expect(calls[2]?.value?.lockId).toBe(calls[0]?.value?.lockId);
+  await play.run(calls[0]!.value!.release());
+  expect(calls[1]?.state).toBe("pending");
+  await play.run(calls[2]!.value!.release());
+  expect(calls[1]?.state).toBe("resolved");
+});
