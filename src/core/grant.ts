@@ -2,7 +2,7 @@
 import { type Blocker, hasExpired } from "./blockers.js";
 import type { Claim, Request } from "./claim.js";
 import { aboutHolder } from "./happening.js";
-import { drop, type Granted, hold, ownHolder, prolong } from "./holding.js";
+import { drop, type Granted, hold, ownHolder, prolong, rewrite } from "./holding.js";
 import { agentKey, agentLocks, pathOfAgentLockKey } from "./keys.js";
 import type { Holder } from "./records.js";
 import { type View } from "./view.js";
@@ -51,9 +51,11 @@ export function grant(view: View, request: Request): { kind: "granted"; granted:
     if (mine === undefined) return hold(view, request, claim);
     if (mine.lockId === claim.lockId) return recovered(view, path, mine);
     const asked = view.latest + claim.ttlMs;
-    return asked > mine.expiresAt
-      ? prolong(view, path, mine, asked, claim.ttlMs)
-      : { path, holder: numbered(view, path, mine) };
+    const joined: Holder = { ...mine, joined: true };
+    if (asked > mine.expiresAt) return prolong(view, path, joined, asked, claim.ttlMs);
+    if (mine.joined) return { path, holder: numbered(view, path, mine) };
+    view.before(mine.expiresAt);
+    return { path, holder: rewrite(view, path, joined) };
   });
   return { kind: "granted", granted };
 }

@@ -49,16 +49,23 @@ export function hold(view: View, request: Request, claim: Claim): Granted {
 
 /** Gives a lock another expiry. The change must arrive before the old one: a late extension revives nothing (invariant I11). */
 export function prolong(view: View, path: string, holder: Holder, expiresAt: number, ttlMs: number): Granted {
-  const record = view.lock(path) ?? nobody;
   const revision = view.lockRevision(path);
-  const next = { ...holder, expiresAt, ttlMs, token: holder.token === 0 ? revision : holder.token };
-  const holders = settled(record.holders, revision).map((one) => (one.lockId === holder.lockId ? next : one));
-  view.putLock(path, { holders, queue: record.queue });
+  const next = rewrite(view, path, { ...holder, expiresAt, ttlMs });
   view.before(holder.expiresAt);
   // Whoever waits counts on the old expiry.
   if (expiresAt < holder.expiresAt) view.announce(path);
   view.tell(aboutHolder("extended", path, next, revision));
   return { path, holder: next };
+}
+
+/** Puts a holder in the place of the one with its lock id. */
+export function rewrite(view: View, path: string, holder: Holder): Holder {
+  const record = view.lock(path) ?? nobody;
+  const revision = view.lockRevision(path);
+  const next = holder.token === 0 ? { ...holder, token: revision } : holder;
+  const holders = settled(record.holders, revision).map((one) => (one.lockId === holder.lockId ? next : one));
+  view.putLock(path, { holders, queue: record.queue });
+  return next;
 }
 
 /** Takes one holder out of its entry and its agent's books. */

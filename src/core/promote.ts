@@ -115,8 +115,7 @@ export function retire(view: View, request: Request, told: boolean, maxLocks: nu
     const holder = ownHolder(view, path, request.agentId);
     if (holder?.lockId !== claim.lockId) continue;
     if (!told) view.tell(aboutHolder("acquired", path, holder, view.lockRevision(path)));
-    // Nobody here ever had it, yet it was extended: the agent acquired it again elsewhere, and relies on it.
-    if (!told && holder.expiresAt !== holder.acquiredAt + holder.ttlMs) continue;
+    if (holder.joined) continue;
     const reply = release(
       view,
       { resource: claim.resource, agentId: request.agentId, lockId: claim.lockId },

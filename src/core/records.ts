@@ -12,6 +12,8 @@ export type Holder = {
   readonly acquiredAt: number;
   readonly expiresAt: number;
   readonly ttlMs: number;
+  /** Acquired again by another call of its agent, which relies on it even if the first one never learned that it had it. */
+  readonly joined?: true | undefined;
   readonly reason?: string | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 };

@@ -182,11 +182,11 @@ class Run {
 
   /** What is shown is in force. */
   private async look({ locks }: Process): Promise<void> {
-    const before = locks.currentTime().getTime();
+    // Store time; the dates of locks have no fractions of a millisecond.
+    const began = this.clock.now() - 1;
     const { locks: listed } = await locks.listLocks();
     for (const lock of listed) {
-      if (lock.expiresAt.getTime() <= before)
-        throw new Error(`${lock.lockId} is shown, but has expired (I13)`);
+      if (lock.expiresAt.getTime() < began) throw new Error(`${lock.lockId} is shown, but has expired (I13)`);
     }
   }
 

@@ -76,3 +76,20 @@ test("Two concurrent calls of one agent for one path, with another agent between
   await play.run(calls[2]!.value!.release());
   expect(calls[1]?.state).toBe("resolved");
 });
+
+test("A call that joins a lock in the very change in which its last handle is released holds it, or is told.", async () => {
+  const play = stage();
+  const store = new FaultyStore(play.store, { clock: play.clock });
+  const locks = await play.manager({}, { store });
+  const first = await locks.acquireLock("/a", "ann", { ttl: "1m" });
+  store.nextCommit({ kind: "slow", ms: 20 });
+  const other = locks.acquireLock("/other", "bob");
+  await play.clock.settle();
+  // Both go with the next commit, the second call before the release.
+  const second = locks.acquireLock("/a", "ann", { ttl: "2m" });
+  const released = first.release();
+  await play.run(Promise.all([other, released]));
+  const joined = await play.run(second);
+  const isThere = (await locks.getLock("/a"))?.lockId === joined.lockId;
+  expect(joined.signal.aborted).toBe(!isThere);
+});

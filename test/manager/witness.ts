@@ -105,9 +105,11 @@ export class Witness implements Store {
     must(mine.length <= this.#limit, `${lock.agentId} holds ${mine.length} locks (I7)`);
     const place = before.waiters.find((one) => one.lockId === lock.lockId);
     const asked = this.asked.get(lock.lockId) ?? askedBy(place, before);
+    // One that was held before may be given back by the very change that counted on it.
+    const had = before.locks.filter((one) => one.agentId === lock.agentId && this.mayEnd(one));
     for (const path of asked?.paths ?? []) {
       must(
-        mine.some((one) => one.path === path) || lock.expiresAt <= now,
+        [...mine, ...had].some((one) => one.path === path) || lock.expiresAt <= now,
         `${lock.agentId} was granted ${lock.path} without ${path} (I8)`,
       );
     }

@@ -75,6 +75,8 @@ export class World {
   private readonly places = new Map<string, readonly number[]>();
   private readonly asked: Request[] = [];
   private readonly granted: Request[] = [];
+  /** Ids of locks that were acquired again. */
+  private readonly joined = new Set<string>();
   /** Every lock there ever was. */
   private readonly history: NaiveLock[] = [];
   /** The fold of all events: the locks that began and did not end. */
@@ -164,8 +166,10 @@ export class World {
       retire(view, request, true, maxLocksPerAgent),
     );
     const ids = new Set(request.claims.map((claim) => claim.lockId));
+    // What another call of the agent joined is left to that one.
     const mine = this.naive.locks.filter(
-      (lock) => ids.has(lock.lockId) && this.naive.inForce(lock, done.glance),
+      (lock) =>
+        ids.has(lock.lockId) && !this.joined.has(lock.lockId) && this.naive.inForce(lock, done.glance),
     );
     for (const lock of mine) this.end(lock);
     this.naive.waiters = this.naive.waiters.filter((one) => one !== waiter);
@@ -578,6 +582,7 @@ export class World {
           [own.lockId, own.token],
           "a re-acquired lock (invariant I3)",
         );
+        if (own.lockId !== lockId) this.joined.add(own.lockId);
         if (asked > own.expiresAt) this.replace(own, { expiresAt: asked, ttlMs });
       }
     }
