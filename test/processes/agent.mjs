@@ -1,3 +1,4 @@
+// @ts-nocheck -- runs the built library, which need not be there yet when types are checked
 // A process of its own that uses the built library on an embedded store. Arguments: the store's URL, what to do, and more.
 // It prints one line for each thing that happened, and does the next when a line comes in where that is said.
 
