@@ -38,13 +38,13 @@ test("A holder that was stopped for less than its ttl keeps its lock, and extend
   const { url } = await scratch();
   const locks = await createLockManager({}, url);
   onTestFinished(() => locks.close());
-  const agent = await startAgent(url, "hold", "/a", "6s");
+  const agent = await startAgent(url, "hold", "/a", "3s");
   agent.tell("take it");
   const [, token] = await agent.next();
   agent.signal("SIGSTOP");
   const before = (await locks.getLock("/a"))?.expiresAt.getTime() ?? 0;
   // Beyond a third of the ttl, when it was to be extended.
-  const waiting = locks.acquireLock("/a", "bob", { timeout: 3_000 });
+  const waiting = locks.acquireLock("/a", "bob", { timeout: 1_300 });
   await expect(waiting).rejects.toMatchObject({ code: "held" });
   agent.signal("SIGCONT");
   await expect
