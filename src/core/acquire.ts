@@ -19,7 +19,7 @@ export interface Queued {
   readonly places: readonly number[];
   /** When the first of the locks in the way expires; `Infinity` when waiters are in the way. */
   readonly until: number;
-  /** The agent holds something, so that others may wait for it in turn. */
+  /** The agent holds or awaits something else, so that others may come to wait for it in turn. */
   readonly entangled: boolean;
 }
 

@@ -8,7 +8,7 @@
 import { isAlive, type Place, ticketOf, visitBlockers, waitingAt, waitsOf } from "./blockers.js";
 import { type Claim, isEarlier, type Request, type Ticket } from "./claim.js";
 import { ticketIn } from "./promote.js";
-import type { WaitRecord } from "./records.js";
+import { requestOf } from "./queue.js";
 import { storedPath } from "./resource-path.js";
 import { asWaiter, type View } from "./view.js";
 
@@ -69,14 +69,11 @@ function stepsBehind(view: View, step: Step, before: Ticket): Step[] {
     const found = waitingAt(view, path, n, lockId);
     if (found === undefined || !isEarlier(ticketOf(found), before) || !isAlive(view, asWaiter(found)))
       continue;
-    steps.push(...edgesOf(view, requestOf(asWaiter(found), path, lockId), [n], step));
+    const waiter = asWaiter(found);
+    const claim: Claim = { resource: storedPath(path), lockId, ttlMs: waiter.ttlMs };
+    steps.push(...edgesOf(view, requestOf(waiter, claim), [n], step));
   }
   return steps;
-}
-
-function requestOf(waiter: WaitRecord, path: string, lockId: string): Request {
-  const { requestId, agentId, mode, scope, ttlMs } = waiter;
-  return { requestId, agentId, mode, scope, claims: [{ resource: storedPath(path), lockId, ttlMs }] };
 }
 
 function edgesOf(view: View, request: Request, places: readonly number[], from: Step | undefined): Step[] {

@@ -134,7 +134,8 @@ function promotePlain(
   return hold(view, requestOf(waiter, claim), claim);
 }
 
-function requestOf(waiter: WaitRecord, claim: Claim): Request {
+/** One place in a queue as a request of its own. */
+export function requestOf(waiter: WaitRecord, claim: Claim): Request {
   const { requestId, agentId, mode, scope, reason, metadata } = waiter;
   return { requestId, agentId, mode, scope, claims: [claim], reason, metadata };
 }

@@ -266,21 +266,22 @@ export class Pipeline {
 
   #retry(group: Group, outcome: Outcome & { applied: false }, serial: number): void {
     for (const [index, cell] of group.expected.entries()) cell.learn(outcome.found[index], serial);
-    for (const job of group.jobs) {
-      job.alone = group.jobs.length > 1;
-      job.loaded = noRanges;
-      this.#failures.conflicted(job);
-    }
+    for (const job of this.#apart(group)) this.#failures.conflicted(job);
   }
 
   /** The store failed: nothing is believed of what the group wrote, and its jobs are tried again when that is surely harmless. */
   #lose(group: Group, error: unknown): void {
     for (const cell of [...group.expected, ...group.written]) cell.forget();
-    for (const job of group.jobs) {
-      job.alone = group.jobs.length > 1;
+    for (const job of this.#apart(group)) this.#failures.failed(job, error, group.notAfter);
+  }
+
+  /** The jobs of a group that was not applied: each is tried on its own next, from what it reads then. */
+  #apart({ jobs }: Group): readonly Job[] {
+    for (const job of jobs) {
+      job.alone = jobs.length > 1;
       job.loaded = noRanges;
-      this.#failures.failed(job, error, group.notAfter);
     }
+    return jobs;
   }
 }
 
