@@ -60,11 +60,13 @@ export function join(view: View, request: Request, claim: Claim, until: number |
 /** Takes a waiter out of its queue. The head moves on when it was the head. */
 export function leave(view: View, path: string, n: number, waiter: WaitRecord): void {
   const record = view.lock(path);
-  view.remove(waitKey(path, n));
+  const at = waitKey(path, n);
+  view.remove(at);
   view.unindex(agentWaitKey(agentKey(waiter.agentId), waiter.lockId));
   countAgent(view, waiter.agentId, 0, -1);
   if (record?.queue === undefined) return;
   const { head, next, waiting, trees } = record.queue;
+  if (n === head) view.leaveBehind(at);
   const queue =
     waiting <= 1
       ? undefined
@@ -98,6 +100,7 @@ export function promoteHead(view: View, resource: ResourcePath, maxLocks: number
     const waiter = waiterAt(view, at);
     if (waiter === undefined) {
       // Left from the middle of the queue. Only counted on when it pays: the entry is written below anyway.
+      view.leaveBehind(at);
       view.putLock(path, {
         holders: settled(record.holders, view.lockRevision(path)),
         queue: { ...record.queue, head: n + 1 },

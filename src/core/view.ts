@@ -64,6 +64,8 @@ export interface View {
   forgetRanges(): void;
   put(key: string, value: Value): void;
   remove(key: string): void;
+  /** Hardly a plan will look at this key again: that nothing is there need not be kept in mind. */
+  leaveBehind(key: string): void;
   /** Tells other managers that waiters at, above or below the path may have their turn. */
   announce(path: string): void;
   /** The change must not be applied once store time is past this. */

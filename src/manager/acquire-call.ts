@@ -9,6 +9,7 @@ import { followUp, giveBack, renewed, tellOfAcquire } from "./aftermath.js";
 import { searchForDeadlock } from "./deadlock-search.js";
 import type { AcquireInput } from "./inputs.js";
 import type { Command, Commit, Job } from "./job.js";
+import type { Seat } from "./local-queue.js";
 import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
 import type { Services } from "./services.js";
 import type { Bucket, Timed } from "./timer-wheel.js";
@@ -24,6 +25,7 @@ const withdrawalPatienceMs = 25;
 export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   request: Request;
   places: readonly number[] = [];
+  seats: readonly Seat<WaitingCall>[] = [];
   bucket: Bucket | undefined = undefined;
   before: Timed | undefined = undefined;
   after: Timed | undefined = undefined;
@@ -240,13 +242,12 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   /** Stops asking or waiting. Without an error: the time is up. */
   stop(error: LockError | undefined): void {
     if (this.#over || this.#refusal !== undefined) return;
+    this.#refusal = error ?? timedOut(this.request, this.#context());
     if (this.isWaiting) {
-      this.#refusal = error ?? timedOut(this.request, this.#context());
       const cancel = this.#services.clock.after(withdrawalPatienceMs, () => this.#refuse(this.#refusal));
       this.#withdraw(error?.code ?? "held", cancel);
       return;
     }
-    this.#refusal = error ?? timedOut(this.request, this.#context());
     if (this.#job !== undefined) this.#job.cancelled = true;
     this.#refuse(this.#refusal);
   }

@@ -1,12 +1,13 @@
 /** The cells of a manager by name (a path, an agent, or a key), bounded. */
+import { ChurnMap } from "../churn-map.js";
 import { Cell } from "./job.js";
 
 /** Forgets the cells least recently used when there are too many: keeps between `capacity` and twice as many. */
 export class Cells {
   readonly #capacity: number;
   readonly #keyOf: (name: string) => string;
-  #young = new Map<string, Cell>();
-  #old = new Map<string, Cell>();
+  #young = new ChurnMap<string, Cell>();
+  #old = new ChurnMap<string, Cell>();
 
   constructor(capacity: number, keyOf: (name: string) => string) {
     this.#capacity = capacity;
@@ -28,10 +29,16 @@ export class Cells {
     return cell;
   }
 
+  /** Forgets a cell that will hardly be asked for again. To be called between batches only. */
+  drop(name: string): void {
+    this.#young.delete(name);
+    this.#old.delete(name);
+  }
+
   /** To be called between batches only, for a batch relies on getting the same cell again. */
   trim(): void {
     if (this.#young.size <= this.#capacity) return;
     this.#old = this.#young;
-    this.#young = new Map();
+    this.#young = new ChurnMap();
   }
 }

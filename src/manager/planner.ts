@@ -25,6 +25,7 @@ export class Planner implements View {
   readonly #locks = new Cells(cellCapacity, lockKey);
   readonly #agents = new Cells(cellCapacity, agentKey);
   readonly #others = new Cells(cellCapacity, (key) => key);
+  readonly #leftBehind: string[] = [];
   #batch = 0;
   #mark = 0;
   #job: Job | undefined;
@@ -85,8 +86,14 @@ export class Planner implements View {
     this.#replacedWritten.clear();
   }
 
-  /** Forgets cells that were not used lately. To be called between batches. */
+  /** Forgets cells that were not used lately or are left behind. To be called between batches. */
   trim(): void {
+    for (const key of this.#leftBehind) {
+      const cell = this.#others.find(key);
+      // Unless the plan that left it behind came to nothing.
+      if (cell?.value === undefined) this.#others.drop(key);
+    }
+    this.#leftBehind.length = 0;
     this.#locks.trim();
     this.#agents.trim();
     this.#others.trim();
@@ -174,6 +181,10 @@ export class Planner implements View {
 
   remove(key: string): void {
     this.#write(this.#others.at(key)).draft = undefined;
+  }
+
+  leaveBehind(key: string): void {
+    this.#leftBehind.push(key);
   }
 
   announce(path: string): void {

@@ -2,11 +2,14 @@
 import type { Request } from "../core/claim.js";
 import type { Granted } from "../core/holding.js";
 import type { LockError } from "../errors.js";
+import type { Seat } from "./local-queue.js";
 
 export interface WaitingCall {
   readonly request: Request;
   /** Its number in the queue of each claim. */
   readonly places: readonly number[];
+  /** Where it stands among this manager's waiters; kept by the waiting room. */
+  seats: readonly Seat<WaitingCall>[];
   /** Since when the caller waits, in milliseconds. */
   readonly waitedMs: number;
   /** Looks whether its turn has come. */

@@ -3,59 +3,27 @@
  * that one passes the word on when the next could go as well.
  */
 
+import { ChurnMap } from "../churn-map.js";
 import type { Cancel } from "../clock/clock.js";
 import type { Promoted } from "../core/queue.js";
+import type { ResourcePath } from "../core/resource-path.js";
 import { giveBack, requestOf } from "./aftermath.js";
+import { LocalQueue } from "./local-queue.js";
 import type { Room, Services } from "./services.js";
-import type { Bucket, Timed } from "./timer-wheel.js";
 import type { WaitingCall } from "./waiting-call.js";
+
+type Queue = LocalQueue<WaitingCall>;
 
 /** Covers lost hints. Jittered by a quarter, so that managers fall out of step. */
 const pollEveryMs = 1_000;
 
-/** The waiters of one path in the order of its queue, and when to look again without being told. */
-class LocalQueue implements Timed {
-  readonly path: string;
-  readonly calls = new Map<number, WaitingCall>();
-  bucket: Bucket | undefined = undefined;
-  before: Timed | undefined = undefined;
-  after: Timed | undefined = undefined;
-  due = Infinity;
-  readonly #wake: (path: string) => void;
-
-  constructor(path: string, wake: (path: string) => void) {
-    this.path = path;
-    this.#wake = wake;
-  }
-
-  onDue(): void {
-    this.due = Infinity;
-    this.#wake(this.path);
-  }
-
-  /** In the order of the queue: numbers only ever grow, and a map keeps the order of insertion. */
-  first(): WaitingCall | undefined {
-    for (const call of this.calls.values()) return call;
-    return undefined;
-  }
-
-  behind(n: number): WaitingCall | undefined {
-    let passed = false;
-    for (const [number, call] of this.calls) {
-      if (passed) return call;
-      passed = number === n;
-    }
-    return undefined;
-  }
-}
-
 export class WaitingRoom implements Room {
   readonly #services: () => Services;
-  readonly #byPath = new Map<string, LocalQueue>();
-  /** The queues at or below a path, for trees. */
-  readonly #below = new Map<string, Set<LocalQueue>>();
-  readonly #byRequest = new Map<string, WaitingCall>();
-  readonly #byAgent = new Map<string, Set<WaitingCall>>();
+  readonly #byPath = new ChurnMap<string, Queue>();
+  /** The queues below a path, for trees. */
+  readonly #below = new Map<string, Set<Queue>>();
+  readonly #byRequest = new ChurnMap<string, WaitingCall>();
+  readonly #byAgent = new ChurnMap<string, WaitingCall[]>();
   #cancelPoll: Cancel | undefined;
   #closed = false;
 
@@ -90,35 +58,35 @@ export class WaitingRoom implements Room {
   }
 
   enter(call: WaitingCall): void {
-    this.#byRequest.set(call.request.requestId, call);
-    const calls = this.#byAgent.get(call.request.agentId);
-    if (calls === undefined) this.#byAgent.set(call.request.agentId, new Set([call]));
-    else calls.add(call);
-    for (const [index, claim] of call.request.claims.entries()) {
-      this.#queueAt(claim.resource).calls.set(call.places[index] ?? 0, call);
-    }
+    const { requestId, agentId, claims } = call.request;
+    this.#byRequest.set(requestId, call);
+    const calls = this.#byAgent.get(agentId);
+    if (calls === undefined) this.#byAgent.set(agentId, [call]);
+    else calls.push(call);
+    call.seats = claims.map(({ resource }, index) =>
+      this.#queueAt(resource).enter(call, call.places[index] ?? 0),
+    );
     this.#schedulePoll();
   }
 
   leave(call: WaitingCall): void {
-    if (!this.#byRequest.delete(call.request.requestId)) return;
-    const calls = this.#byAgent.get(call.request.agentId);
-    calls?.delete(call);
-    if (calls?.size === 0) this.#byAgent.delete(call.request.agentId);
-    for (const [index, claim] of call.request.claims.entries()) {
-      const queue = this.#byPath.get(claim.resource.path);
-      if (queue === undefined || queue.calls.get(call.places[index] ?? 0) !== call) continue;
-      queue.calls.delete(call.places[index] ?? 0);
-      if (queue.calls.size === 0) this.#dropQueue(queue, claim.resource.ancestors);
+    const { requestId, agentId } = call.request;
+    if (!this.#byRequest.delete(requestId)) return;
+    const calls = this.#byAgent.get(agentId) ?? [];
+    if (calls.length <= 1) this.#byAgent.delete(agentId);
+    else calls.splice(calls.indexOf(call), 1);
+    for (const seat of call.seats) {
+      seat.queue.leave(seat);
+      if (seat.queue.first === undefined) this.#dropQueue(seat.queue);
     }
   }
 
-  #queueAt(resource: { readonly path: string; readonly ancestors: readonly string[] }): LocalQueue {
-    let queue = this.#byPath.get(resource.path);
+  #queueAt({ path, ancestors }: ResourcePath): Queue {
+    let queue = this.#byPath.get(path);
     if (queue === undefined) {
-      queue = new LocalQueue(resource.path, (path) => this.wake(path));
-      this.#byPath.set(resource.path, queue);
-      for (const above of resource.ancestors) {
+      queue = new LocalQueue(path, ancestors, this.#wakeQueue);
+      this.#byPath.set(path, queue);
+      for (const above of ancestors) {
         const below = this.#below.get(above);
         if (below === undefined) this.#below.set(above, new Set([queue]));
         else below.add(queue);
@@ -127,49 +95,37 @@ export class WaitingRoom implements Room {
     return queue;
   }
 
-  #dropQueue(queue: LocalQueue, ancestors: readonly string[]): void {
+  readonly #wakeQueue = (queue: Queue): void => this.#look(queue);
+
+  #dropQueue(queue: Queue): void {
     this.#services().expiries.remove(queue);
     this.#byPath.delete(queue.path);
-    for (const above of ancestors) {
+    for (const above of queue.ancestors) {
       const below = this.#below.get(above);
       below?.delete(queue);
       if (below?.size === 0) this.#below.delete(above);
     }
   }
 
-  /** Something on this path became free: its first waiter looks again. */
-  wake(path: string): void {
-    const queue = this.#byPath.get(path);
-    if (queue !== undefined) this.#look(queue.first());
-  }
-
   /** A place became free: whoever waits there, for a tree above it, or (when it was a tree) anywhere below looks again. */
   freed(path: string, ancestors: readonly string[], tree: boolean): void {
-    if (this.#byRequest.size === 0) return;
-    this.wake(path);
+    if (this.isEmpty) return;
+    this.#look(this.#byPath.get(path));
     for (const above of ancestors) {
       const queue = this.#byPath.get(above);
-      if (queue !== undefined && this.#firstTree(queue)) this.wake(above);
+      if (queue?.hasTree()) this.#look(queue);
     }
-    if (tree) for (const queue of this.#below.get(path) ?? []) this.#look(queue.first());
-  }
-
-  #firstTree(queue: LocalQueue): boolean {
-    for (const call of queue.calls.values()) if (call.request.scope === "tree") return true;
-    return false;
+    if (tree) for (const queue of this.#below.get(path) ?? []) this.#look(queue);
   }
 
   /** When a call was served or still waits, the next in the queue may be able to go as well: it shares, or it is the same agent's. */
   passOn(call: WaitingCall): void {
-    for (const [index, claim] of call.request.claims.entries()) {
-      const queue = this.#byPath.get(claim.resource.path);
-      if (queue === undefined) continue;
-      const n = call.places[index] ?? 0;
-      const next = queue.calls.has(n) ? queue.behind(n) : queue.first();
+    for (const seat of call.seats) {
+      const next = seat.isTaken ? seat.behind : seat.queue.first;
       if (next === undefined) continue;
-      const { mode, agentId } = next.request;
+      const { mode, agentId } = next.call.request;
       if ((mode === "shared" && call.request.mode === "shared") || agentId === call.request.agentId) {
-        this.#look(next);
+        next.call.look();
       }
     }
   }
@@ -181,18 +137,16 @@ export class WaitingRoom implements Room {
 
   /** Looks again when the locks in the way have surely expired. */
   wakeAt(call: WaitingCall, until: number): void {
-    if (until === Infinity) return;
+    const queue = call.seats[0]?.queue;
+    if (until === Infinity || queue === undefined) return;
     const { storeClock, expiries } = this.#services();
-    const path = call.request.claims[0]?.resource.path ?? "/";
-    const queue = this.#byPath.get(path);
-    if (queue === undefined) return;
     const due = storeClock.surelyAt(until);
     if (due < queue.due) expiries.set(queue, due);
   }
 
   /** Other managers say that these paths changed: what is believed of them is forgotten. */
   hinted(paths: readonly string[], ancestorsOf: (path: string) => readonly string[]): void {
-    if (this.#byRequest.size === 0) return;
+    if (this.isEmpty) return;
     const { pipeline } = this.#services();
     for (const path of paths) {
       pipeline.forget([path]);
@@ -213,8 +167,9 @@ export class WaitingRoom implements Room {
     this.#cancelPoll?.();
   }
 
-  #look(call: WaitingCall | undefined): void {
-    call?.look();
+  /** The first of a queue looks whether its turn has come. */
+  #look(queue: Queue | undefined): void {
+    queue?.first?.call.look();
   }
 
   #schedulePoll(): void {
@@ -232,13 +187,12 @@ export class WaitingRoom implements Room {
   }
 
   #poll(): void {
-    if (this.#byRequest.size === 0) return;
+    if (this.isEmpty) return;
     const { pipeline } = this.#services();
     for (const queue of this.#byPath.values()) {
-      const call = queue.first();
-      if (call === undefined) continue;
-      pipeline.forget(call.request.claims.flatMap(({ resource }) => [resource.path, ...resource.ancestors]));
-      this.#look(call);
+      const claims = queue.first?.call.request.claims ?? [];
+      pipeline.forget(claims.flatMap(({ resource }) => [resource.path, ...resource.ancestors]));
+      this.#look(queue);
     }
     // A cycle also closes when an exception to the order of the queue ends, which nobody's arrival shows.
     for (const call of this.#byRequest.values()) call.lookForDeadlock();

@@ -149,6 +149,9 @@ export class MapView implements View {
     this.written.set(key, value);
   }
 
+  /** Everything is kept in mind here. */
+  leaveBehind(): void {}
+
   remove(key: string): void {
     this.written.set(key, undefined);
   }

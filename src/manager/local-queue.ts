@@ -1,0 +1,84 @@
+/** The waiters of this manager on one path, in the order of its queue. */
+import type { Request } from "../core/claim.js";
+import type { Bucket, Timed } from "./timer-wheel.js";
+
+interface Asking {
+  readonly request: Request;
+}
+
+/** Where a call stands in one queue. Seats are linked, so that coming and going make no garbage beside the seat itself. */
+export class Seat<Call extends Asking> {
+  readonly queue: LocalQueue<Call>;
+  readonly call: Call;
+  /** Its number in the queue. */
+  readonly n: number;
+  before: Seat<Call> | undefined = undefined;
+  behind: Seat<Call> | undefined = undefined;
+  isTaken = false;
+
+  constructor(queue: LocalQueue<Call>, call: Call, n: number) {
+    this.queue = queue;
+    this.call = call;
+    this.n = n;
+  }
+}
+
+export class LocalQueue<Call extends Asking> implements Timed {
+  readonly path: string;
+  readonly ancestors: readonly string[];
+  first: Seat<Call> | undefined = undefined;
+  #last: Seat<Call> | undefined = undefined;
+  bucket: Bucket | undefined = undefined;
+  before: Timed | undefined = undefined;
+  after: Timed | undefined = undefined;
+  /** When to look again without being told. */
+  due = Infinity;
+  readonly #onDue: (queue: LocalQueue<Call>) => void;
+
+  constructor(path: string, ancestors: readonly string[], onDue: (queue: LocalQueue<Call>) => void) {
+    this.path = path;
+    this.ancestors = ancestors;
+    this.#onDue = onDue;
+  }
+
+  onDue(): void {
+    this.due = Infinity;
+    this.#onDue(this);
+  }
+
+  /** Whoever comes has nearly always the largest number so far. */
+  enter(call: Call, n: number): Seat<Call> {
+    const seat = new Seat(this, call, n);
+    let before = this.#last;
+    while (before !== undefined && before.n > n) before = before.before;
+    const behind = before === undefined ? this.first : before.behind;
+    seat.before = before;
+    seat.behind = behind;
+    if (before === undefined) this.first = seat;
+    else before.behind = seat;
+    if (behind === undefined) this.#last = seat;
+    else behind.before = seat;
+    seat.isTaken = true;
+    return seat;
+  }
+
+  leave(seat: Seat<Call>): void {
+    if (!seat.isTaken) return;
+    const { before, behind } = seat;
+    if (before === undefined) this.first = behind;
+    else before.behind = behind;
+    if (behind === undefined) this.#last = before;
+    else behind.before = before;
+    // A seat that grew old must not keep all that came after it alive.
+    seat.before = undefined;
+    seat.behind = undefined;
+    seat.isTaken = false;
+  }
+
+  hasTree(): boolean {
+    for (let seat = this.first; seat !== undefined; seat = seat.behind) {
+      if (seat.call.request.scope === "tree") return true;
+    }
+    return false;
+  }
+}
