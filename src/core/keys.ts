@@ -2,7 +2,7 @@
  * Where things stand in the store.
  *
  *     lock/a/b               the holders of /a/b and the counters of its queue
- *     wait/a/b//0000000007   the seventh waiter of the queue of /a/b ("//" occurs in no path)
+ *     wait/a/b//a7           the seventh waiter of the queue of /a/b ("//" occurs in no path)
  *     agent/ann              how many locks ann holds and how often she waits
  *     agent/ann/lock/a/b     that ann holds /a/b
  *     agent/ann/wait/<id>    that ann waits, and where
@@ -10,7 +10,7 @@
  */
 
 const pathSeparator = "//";
-const numberWidth = 10;
+const letterForOne = "a".charCodeAt(0);
 
 export function lockKey(path: string): string {
   return `lock${path}`;
@@ -39,13 +39,15 @@ export function queuesBelow(path: string): string {
 
 export const allWaiters = "wait/";
 
+/** Before the number stands a letter for how many digits it has, so that the byte order of the keys is the order of the numbers. */
 export function waitKey(path: string, n: number): string {
-  return queueOf(path) + String(n).padStart(numberWidth, "0");
+  const digits = `${n}`;
+  return `wait${path}${pathSeparator}${String.fromCharCode(letterForOne - 1 + digits.length)}${digits}`;
 }
 
 export function placeOfWaitKey(key: string): { readonly path: string; readonly n: number } {
   const end = key.lastIndexOf(pathSeparator);
-  return { path: key.slice("wait".length, end), n: Number(key.slice(end + pathSeparator.length)) };
+  return { path: key.slice("wait".length, end), n: Number(key.slice(end + pathSeparator.length + 1)) };
 }
 
 const escapable = /[%/]/;

@@ -16,9 +16,8 @@ import {
 import { aboutHolder, aboutWaiter } from "./happening.js";
 import { type Granted, ownHolder } from "./holding.js";
 import { leave, type Promoted } from "./queue.js";
-import type { WaitRecord } from "./records.js";
 import { release } from "./release.js";
-import { asWaiter, type View } from "./view.js";
+import { asWaiter, type Found, type View } from "./view.js";
 
 export type PromoteReply =
   | { readonly kind: "granted"; readonly granted: readonly Granted[] }
@@ -110,7 +109,7 @@ export function retire(view: View, request: Request, told: boolean, maxLocks: nu
     const place = waits.get(claim.lockId);
     const found = place === undefined ? undefined : waitingAt(view, path, place.n, claim.lockId);
     if (place !== undefined && found !== undefined) {
-      leaveOne(view, path, place.n, asWaiter(found), "abandoned");
+      leaveOne(view, path, place.n, found, "abandoned");
     }
     const holder = ownHolder(view, path, request.agentId);
     if (holder?.lockId !== claim.lockId) continue;
@@ -174,13 +173,14 @@ function leaveAll(view: View, request: Request, places: readonly number[], cause
     const n = places[index] ?? 0;
     const { path } = claim.resource;
     const found = waitingAt(view, path, n, claim.lockId);
-    if (found !== undefined) leaveOne(view, path, n, asWaiter(found), cause);
+    if (found !== undefined) leaveOne(view, path, n, found, cause);
   }
 }
 
 /** `cause`: why it leaves without a lock; those behind may have their turn then. */
-function leaveOne(view: View, path: string, n: number, waiter: WaitRecord, cause: string | undefined): void {
-  leave(view, path, n, waiter);
+function leaveOne(view: View, path: string, n: number, found: Found, cause: string | undefined): void {
+  const waiter = asWaiter(found);
+  leave(view, path, n, found.key, waiter);
   if (cause === undefined) return;
   view.tell(aboutWaiter("dequeued", path, waiter, cause));
   // Also when the queue is empty now: a tree that waits above may have stood behind this one.

@@ -3,7 +3,7 @@ import { isAlive, visitHolders } from "./blockers.js";
 import type { Claim, Request } from "./claim.js";
 import { aboutWaiter } from "./happening.js";
 import { type Granted, hold, ownHolder } from "./holding.js";
-import { agentKey, agentWaitKey, queueOf, waitKey } from "./keys.js";
+import { agentKey, agentWaitKey, placeOfWaitKey, queueOf, waitKey } from "./keys.js";
 import type { Queue, WaitRecord } from "./records.js";
 import type { ResourcePath } from "./resource-path.js";
 import { asWaiter, countAgent, settled, type View, waiterAt } from "./view.js";
@@ -57,10 +57,9 @@ export function join(view: View, request: Request, claim: Claim, until: number |
   return n;
 }
 
-/** Takes a waiter out of its queue. The head moves on when it was the head. */
-export function leave(view: View, path: string, n: number, waiter: WaitRecord): void {
+/** Takes a waiter out of its queue, where it stands at that number under that key. The head moves on when it was the head. */
+export function leave(view: View, path: string, n: number, at: string, waiter: WaitRecord): void {
   const record = view.lock(path);
-  const at = waitKey(path, n);
   view.remove(at);
   view.unindex(agentWaitKey(agentKey(waiter.agentId), waiter.lockId));
   countAgent(view, waiter.agentId, 0, -1);
@@ -107,7 +106,7 @@ export function promoteHead(view: View, resource: ResourcePath, maxLocks: number
       });
       continue;
     }
-    const granted = promotePlain(view, resource, n, waiter, maxLocks);
+    const granted = promotePlain(view, resource, n, at, waiter, maxLocks);
     if (granted === undefined) break;
     promoted.push({ requestId: waiter.requestId, granted });
     // Nobody else can have a turn now, here or elsewhere.
@@ -121,6 +120,7 @@ function promotePlain(
   view: View,
   resource: ResourcePath,
   n: number,
+  at: string,
   waiter: WaitRecord,
   maxLocks: number,
 ): Granted | undefined {
@@ -133,7 +133,7 @@ function promotePlain(
   }
   const claim: Claim = { resource, lockId: waiter.lockId, ttlMs: waiter.ttlMs };
   if (visitHolders(view, waiter, claim, () => true)) return undefined;
-  leave(view, resource.path, n, waiter);
+  leave(view, resource.path, n, at, waiter);
   return hold(view, requestOf(waiter, claim), claim);
 }
 
@@ -153,7 +153,7 @@ export function dropDead(view: View, path: string, limit = 100): number {
     if (waiter.managerId === view.managerId || isAlive(view, waiter)) continue;
     // Through `get`, so that the change expects the very waiter that was seen.
     if (waiterAt(view, found.key) === undefined) continue;
-    leave(view, path, Number(found.key.slice(queueOf(path).length)), waiter);
+    leave(view, path, placeOfWaitKey(found.key).n, found.key, waiter);
     view.tell(aboutWaiter("dequeued", path, waiter, "abandoned"));
     dropped++;
   }

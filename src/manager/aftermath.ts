@@ -79,12 +79,15 @@ export function tellOfAcquire(
 ): void {
   const claim = request.claims[0];
   if (claim === undefined) return;
+  const { path: resourcePath, type: resourceType } = claim.resource;
   const { agentId, mode, scope, reason } = request;
-  events.emit({
+  events.count({ type, resourceType, cause });
+  if (!events.isRead) return;
+  events.offer({
     type,
     at: new Date(storeClock.latest()),
-    resourcePath: claim.resource.path,
-    resourceType: claim.resource.type,
+    resourcePath,
+    resourceType,
     agentId,
     mode,
     scope,

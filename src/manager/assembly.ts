@@ -68,8 +68,7 @@ export function assemble({ config, store, clock, newId, random }: EngineOptions)
     retry: config,
     random,
     managerId: () => liveness.current(storeClock.latest()),
-    onHappened: (happened, revision, command) =>
-      happenings.tell(happened, revision, (lockId) => (command.acquire ?? room.find(lockId))?.waitedMs),
+    onHappened: (happened, revision, command) => happenings.tell(happened, revision, command.acquire),
     onCommitted: () => happenings.wake(),
   });
   const services: Services = {

@@ -1,6 +1,6 @@
 /** One batch: the plans that go to the store together, and which of them must become one change. */
 import type { Change, Expectation } from "../store/store.js";
-import { type Cell, Group, type Job } from "./job.js";
+import { type Cell, Group, type IndexEntry, type Job, type RangeExpectation } from "./job.js";
 
 /** More commands than this are not merged: a conflict would make all of them try again. */
 const mostJobsPerGroup = 32;
@@ -79,7 +79,7 @@ export class Batch {
     if (this.#rangeGroups.length === 0 && job.ranges.length === 0) return false;
     const others = (groups: readonly Group[]): Group[] =>
       groups.map((group) => group.root()).filter((group) => !met.includes(group));
-    const inRange = (ranges: Group["ranges"], { writes, indexed }: Job): boolean =>
+    const inRange = (ranges: readonly RangeExpectation[], { writes, indexed }: Job): boolean =>
       ranges.some(({ range: { prefix } }) =>
         [...writes, ...indexed].some(({ key }) => key.startsWith(prefix)),
       );
@@ -107,10 +107,12 @@ export class Batch {
 
 /** What a group asks of the store. `patience`: store time after which it must no longer be applied. */
 export function changeOf(group: Group, patience: number): Change {
-  const [only] = group.jobs;
-  const one = group.jobs.length === 1 ? only : undefined;
+  const [first] = group.jobs;
+  const one = group.jobs.length === 1 ? first : undefined;
   gather(group, one);
-  const keys: Expectation[] = group.expected.map((cell) => ({ key: cell.key, revision: cell.revision }));
+  const expect: Expectation[] = [];
+  for (const { key, revision } of group.expected) expect.push({ key, revision });
+  for (const range of group.ranges) expect.push(range);
   const put: Change["put"][number][] = [];
   const remove: string[] = [];
   for (const cell of group.written) {
@@ -118,17 +120,17 @@ export function changeOf(group: Group, patience: number): Change {
     // Expected to be absent: there is nothing to remove.
     else if (cell.expectedBy !== group.number || cell.revision !== 0) remove.push(cell.key);
   }
-  for (const { key, value } of one?.indexed.length === 1 ? one.indexed : lastOfEach(group)) {
+  for (const { key, value } of lastOfEach(one?.indexed ?? inAll(group, (job) => job.indexed))) {
     if (value !== undefined) put.push({ key, value });
     else remove.push(key);
   }
   group.notAfter = patience;
   for (const job of group.jobs) group.notAfter = Math.min(group.notAfter, job.notAfter);
   return {
-    expect: group.ranges.length === 0 ? keys : [...keys, ...group.ranges],
+    expect,
     put,
     remove,
-    announce: one?.announced ?? announcedBy(group),
+    announce: one?.announced ?? eachOnce(inAll(group, (job) => job.announced)),
     notAfter: group.notAfter,
   };
 }
@@ -160,14 +162,27 @@ function gather(group: Group, one: Job | undefined): void {
   group.written = written;
 }
 
-function announcedBy(group: Group): readonly string[] {
-  const paths = group.jobs.flatMap((job) => job.announced);
+function inAll<Item>({ jobs }: Group, of: (job: Job) => readonly Item[]): readonly Item[] {
+  const all: Item[] = [];
+  for (const job of jobs) for (const item of of(job)) all.push(item);
+  return all;
+}
+
+function eachOnce(paths: readonly string[]): readonly string[] {
   return paths.length < 2 ? paths : [...new Set(paths)];
 }
 
+/** As many are quicker compared with each other than put into a map. */
+const few = 16;
+
 /** An index entry that was put and removed again counts as it was left. */
-function lastOfEach(group: Group): Job["indexed"] {
-  const last = new Map<string, Job["indexed"][number]>();
-  for (const job of group.jobs) for (const entry of job.indexed) last.set(entry.key, entry);
-  return [...last.values()];
+function lastOfEach(entries: readonly IndexEntry[]): readonly IndexEntry[] {
+  if (entries.length < 2) return entries;
+  if (entries.length > few) return [...new Map(entries.map((entry) => [entry.key, entry])).values()];
+  return entries.filter(({ key }, place) => !isNamed(entries, key, place + 1));
+}
+
+function isNamed(entries: readonly IndexEntry[], key: string, from: number): boolean {
+  for (let place = from; place < entries.length; place++) if (entries[place]?.key === key) return true;
+  return false;
 }

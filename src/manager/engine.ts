@@ -55,7 +55,7 @@ export class Engine implements LockManager {
     const { store, metrics } = this.#options;
     await this.#parts.read({});
     this.#metrics = await metrics?.(() => this.getLockCount());
-    if (this.#metrics !== undefined) this.#parts.services.events.count(this.#metrics);
+    if (this.#metrics !== undefined) this.#parts.services.events.countWith(this.#metrics);
     this.#subscription = await store.subscribe((paths) => {
       if (this.#closing !== undefined) return;
       this.#parts.room.hinted(paths, (path) => storedPath(path).ancestors);

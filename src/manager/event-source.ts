@@ -27,22 +27,25 @@ export class EventSource {
   #counter: EventCounter | undefined;
   #lastId = 0;
 
-  count(counter: EventCounter): void {
+  countWith(counter: EventCounter): void {
     this.#counter = counter;
   }
 
-  /** `facts` is called only when somebody reads events: most of the time they are only counted. */
-  happened(counted: CountedFacts, facts: () => EventFacts): void {
-    this.#counter?.observe(counted);
-    if (this.#readers.size > 0) this.#offer(facts());
-  }
-
   emit(facts: EventFacts): void {
-    this.#counter?.observe(facts);
-    if (this.#readers.size > 0) this.#offer(facts);
+    this.count(facts);
+    if (this.isRead) this.offer(facts);
   }
 
-  #offer(facts: EventFacts): void {
+  /** The two halves of `emit`, for those who make the facts of an event only when somebody reads it: most of the time it is only counted. */
+  count(facts: CountedFacts): void {
+    this.#counter?.observe(facts);
+  }
+
+  get isRead(): boolean {
+    return this.#readers.size > 0;
+  }
+
+  offer(facts: EventFacts): void {
     const event: LockEvent = { id: ++this.#lastId, ...facts };
     for (const reader of this.#readers) reader.offer(event);
   }

@@ -22,21 +22,21 @@ export class Happenings {
     this.#room = room;
   }
 
-  /** `waitedMs`: how long the command's own acquire has taken. */
+  /** `acquire`: what the command is part of; a lock that it did not ask for itself was promoted. */
   tell(
     happened: readonly Happening[],
     revision: number,
-    waitedMs: (lockId: string) => number | undefined,
+    acquire: { readonly waitedMs: number } | undefined,
   ): void {
     for (const happening of happened) {
       if (frees(happening) && !this.#room.isEmpty && !isHandedOn(happening, happened)) {
         this.#freed.push({ path: happening.path, tree: happening.scope === "tree" });
       }
       const { type, resourceType, cause, heldMs } = happening;
-      const waited = type === "acquired" ? waitedMs(happening.lockId) : undefined;
-      this.#events.happened({ type, resourceType, cause, heldMs, waitedMs: waited }, () =>
-        this.#eventOf(happening, revision, waited),
-      );
+      const waitedMs =
+        type === "acquired" ? (acquire ?? this.#room.find(happening.lockId))?.waitedMs : undefined;
+      this.#events.count({ type, resourceType, cause, heldMs, waitedMs });
+      if (this.#events.isRead) this.#events.offer(this.#eventOf(happening, revision, waitedMs));
     }
   }
 

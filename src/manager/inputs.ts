@@ -13,13 +13,14 @@ import type {
   Scope,
 } from "../lock-manager.js";
 import { type Config, longestMs, shortestTtlMs } from "./config.js";
+import { RecentMap } from "./recent-map.js";
 
 const mostPathsPerAcquire = 50;
 const longestReason = 200;
 const mostMetadataBytes = 1024;
 const mostPerPage = 1_000;
 const longestId = 256;
-/** Paths remembered in their parsed form, times one to two. */
+/** Paths remembered in their parsed form. */
 const pathCapacity = 10_000;
 
 // oxlint-disable-next-line no-control-regex -- refusing control characters is the purpose
@@ -79,8 +80,9 @@ export interface AcquireInput {
 
 export class Inputs {
   readonly #config: Config;
-  #young = new Map<string, ResourcePath>();
-  #old = new Map<string, ResourcePath>();
+  readonly #paths = new RecentMap<ResourcePath>(pathCapacity);
+  /** One child of each parent: brothers share what is above them. */
+  readonly #children = new RecentMap<ResourcePath>(pathCapacity);
 
   constructor(config: Config) {
     this.#config = config;
@@ -88,16 +90,25 @@ export class Inputs {
 
   path(value: unknown, field = "resourcePath"): ResourcePath {
     if (typeof value !== "string") throw invalid(field, value, "a string");
-    const known = this.#young.get(value) ?? this.#old.get(value);
-    if (known !== undefined) return known;
+    return this.#paths.get(value) ?? this.#parse(value, field);
+  }
+
+  #parse(value: string, field: string): ResourcePath {
     const parsed = parseResourcePath(value);
     if (!parsed.ok) throw invalid(field, value, parsed.allowed);
-    if (this.#young.size >= pathCapacity) {
-      this.#old = this.#young;
-      this.#young = new Map();
-    }
-    this.#young.set(value, parsed.resource);
-    return parsed.resource;
+    const { path, type, ancestors } = parsed.resource;
+    const parent = ancestors[0] ?? "";
+    const brother = this.#children.get(parent);
+    const isTop = ancestors.length < 2;
+    const resource =
+      brother === undefined
+        ? parsed.resource
+        : { path, type: isTop ? type : brother.type, ancestors: brother.ancestors };
+    this.#paths.set(value, resource);
+    this.#paths.trim();
+    if (brother === undefined) this.#children.set(parent, resource);
+    this.#children.trim();
+    return resource;
   }
 
   /** Normalised, duplicates once. */

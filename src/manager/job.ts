@@ -143,8 +143,8 @@ export class Cell {
 export class Group {
   /** Never used twice. */
   readonly number: number;
-  jobs: readonly Job[];
-  ranges: readonly RangeExpectation[];
+  readonly jobs: Job[];
+  readonly ranges: RangeExpectation[];
   keys: number;
   /** The cells of the change that was sent, and when it can no longer be applied. */
   expected: readonly Cell[] = none;
@@ -155,7 +155,7 @@ export class Group {
   constructor(number: number, job: Job) {
     this.number = number;
     this.jobs = [job];
-    this.ranges = job.ranges;
+    this.ranges = [...job.ranges];
     this.keys = job.size;
   }
 
@@ -164,14 +164,14 @@ export class Group {
   }
 
   add(job: Job): void {
-    this.jobs = [...this.jobs, job];
-    this.ranges = [...this.ranges, ...job.ranges];
+    this.jobs.push(job);
+    this.ranges.push(...job.ranges);
     this.keys += job.size;
   }
 
   absorb(other: Group): void {
-    this.jobs = [...this.jobs, ...other.jobs];
-    this.ranges = [...this.ranges, ...other.ranges];
+    this.jobs.push(...other.jobs);
+    this.ranges.push(...other.ranges);
     this.keys += other.keys;
     other.#mergedInto = this;
   }

@@ -35,6 +35,7 @@ export interface PipelineOptions {
 }
 
 const noRanges: never[] = [];
+const atOnce = Promise.resolve();
 
 export class Pipeline {
   readonly #options: PipelineOptions;
@@ -109,7 +110,8 @@ export class Pipeline {
     this.#scheduled = true;
     const { clock } = this.#options;
     if (clock.monotonic() - this.#turnBegan < longestTurnMs) {
-      queueMicrotask(() => this.#flush());
+      // At a fraction of what `queueMicrotask` costs in Node. A flush deals with its own failures.
+      void atOnce.then(this.#flush);
     } else {
       clock.nextTurn(() => {
         this.#turnBegan = clock.monotonic();
@@ -118,7 +120,7 @@ export class Pipeline {
     }
   }
 
-  #flush(): void {
+  readonly #flush = (): void => {
     this.#scheduled = false;
     if (this.#committing) return;
     if (this.#queue.length === 0) {
@@ -139,7 +141,7 @@ export class Pipeline {
         this.#next();
       },
     );
-  }
+  };
 
   #next(): void {
     this.#committing = false;

@@ -9,6 +9,8 @@ import type { Cancel, Clock } from "../clock/clock.js";
 export const finestMs = 4;
 /** A bucket is at most this fraction of the distance to it. */
 const bucketsPerOctave = 8;
+/** Deadlines nearer than this have the finest buckets. */
+const finestSpanMs = bucketsPerOctave * finestMs * 2;
 
 /** Something with a deadline. Belongs to one wheel at a time. */
 export interface Timed {
@@ -58,7 +60,7 @@ export class TimerWheel {
   #bucketFor(due: number): Bucket {
     // An old look at the clock only makes the bucket coarser than it need be: it opens early, and its items are sorted again.
     const distance = Math.max(due - this.#now, 1);
-    const octave = Math.max(Math.floor(Math.log2(distance / (bucketsPerOctave * finestMs))), 0);
+    const octave = distance < finestSpanMs ? 0 : Math.floor(Math.log2((2 * distance) / finestSpanMs));
     const width = finestMs * 2 ** octave;
     const index = Math.floor(due / width);
     const id = index * 64 + octave;
