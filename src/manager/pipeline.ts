@@ -110,8 +110,8 @@ export class Pipeline {
     this.#scheduled = true;
     const { clock } = this.#options;
     if (clock.monotonic() - this.#turnBegan < longestTurnMs) {
-      // At a fraction of what `queueMicrotask` costs in Node. A flush deals with its own failures.
-      void atOnce.then(this.#flush);
+      // A microtask at a fraction of what `queueMicrotask` costs in Node.
+      atOnce.then(this.#flush, this.#flush);
     } else {
       clock.nextTurn(() => {
         this.#turnBegan = clock.monotonic();
