@@ -2,6 +2,7 @@
 
 const ERRORS = "^src/errors\\.ts$";
 const DURATION = "^src/duration\\.ts$";
+const FENCE_GUARD = "^src/fence-guard\\.ts$";
 const CHURN_MAP = "^src/churn-map\\.ts$";
 const CLOCK = "^src/clock/";
 const CORE = "^src/core/";
@@ -45,6 +46,7 @@ module.exports = {
     layer("duration", DURATION, ERRORS),
     layer("clock", CLOCK, CLOCK),
     layer("lock-manager", LOCK_MANAGER, ERRORS, DURATION, CLOCK, CORE),
+    layer("fence-guard", FENCE_GUARD, ERRORS, CORE, LOCK_MANAGER),
     layer("churn-map", CHURN_MAP),
     layer("store-port", STORE_PORT, STORE_PORT, ERRORS, CLOCK, CHURN_MAP),
     layer("store-backend", "^src/store/([^/]+)/", STORE_PORT, ERRORS, DURATION, CLOCK, "^src/store/$1/"),
@@ -69,6 +71,7 @@ module.exports = {
         pathNot: [
           ERRORS,
           DURATION,
+          FENCE_GUARD,
           CHURN_MAP,
           LOCK_MANAGER,
           ROOTS,

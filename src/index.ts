@@ -10,6 +10,7 @@ export {
   errorCatalogue,
   LockError,
 } from "./errors.js";
+export { type FencedUse, FenceGuard, type FenceGuardOptions } from "./fence-guard.js";
 export type {
   AcquiredLock,
   AcquireOptions,
