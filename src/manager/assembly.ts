@@ -95,6 +95,7 @@ export function assemble({ config, store, clock, newId, random }: EngineOptions)
   liveness.onLapse = () => room.requeueAll();
   const held = new HeldLocks(late, {
     extend: (lock) => commands.extendHeld(lock, undefined),
+    giveBack: (lock) => commands.giveBack(lock),
     expire: (path) => commands.expire(path),
   });
   const commands = new LockCommands(services, held);

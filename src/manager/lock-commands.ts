@@ -7,6 +7,8 @@ import { LockError } from "../errors.js";
 import type { Lock } from "../lock-manager.js";
 import type { HeldLock, HeldLocks } from "./held-locks.js";
 import { lockOf } from "./lock-of.js";
+import type { OpenExtension } from "./open-extension.js";
+import { patienceMs } from "./pipeline.js";
 import { lostError, notHolder } from "./refusals.js";
 import { run } from "./run.js";
 import type { Services } from "./services.js";
@@ -70,9 +72,20 @@ export class LockCommands {
 
   extend(name: LockName, ttlMs: number | undefined, signal?: AbortSignal): Promise<Lock> {
     const { pipeline, aborts, storeClock } = this.#services;
+    const { path } = name.resource;
+    const open: OpenExtension = { expiresAt: Infinity, overAt: Infinity };
     return run(pipeline, aborts, {
-      path: name.resource.path,
-      plan: (view) => extend(view, name, ttlMs),
+      path,
+      plan: (view, uncertain) => {
+        const reply = extend(view, name, ttlMs);
+        if (reply.kind !== "extended") return reply;
+        const { expiresAt } = reply.granted.holder;
+        // An earlier attempt may have been applied instead.
+        open.expiresAt = uncertain ? Math.min(open.expiresAt, expiresAt) : expiresAt;
+        open.overAt = view.latest + patienceMs;
+        this.#held.sent(path, name.lockId, open);
+        return reply;
+      },
       answer: (reply, { revision }) => {
         switch (reply.kind) {
           case "extended":
@@ -83,6 +96,9 @@ export class LockCommands {
           case "not holder":
             throw notHolder("extend", name, reply.holder);
         }
+      },
+      onFailure: (error) => {
+        if (!isUnknown(error)) this.#held.notExtended(path, name.lockId, open);
       },
       onError: (error) => this.#tellFailed("extend", name, error),
       signal,
@@ -144,7 +160,7 @@ export class LockCommands {
     });
   }
 
-  /** Gives a lock back when the manager closes. That this fails is no reason not to close: the lock ends with its ttl. */
+  /** Gives a lock back that nobody wants any more. That this fails is no reason to do anything else: the lock ends with its ttl. */
   giveBack(held: HeldLock): Promise<unknown> {
     return this.release(nameOf(held)).catch(() => false);
   }
@@ -190,6 +206,10 @@ export class LockCommands {
       call,
     });
   }
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof LockError && error.code === "outcome_unknown";
 }
 
 function hasEnded(held: HeldLock): boolean {

@@ -8,9 +8,12 @@ import { abortedCall } from "./reader.js";
 
 export interface Trip<Reply, Answer> {
   readonly path?: string | undefined;
-  readonly plan: (view: View) => Reply;
+  /** `uncertain`: an earlier attempt may have been applied. */
+  readonly plan: (view: View, uncertain: boolean) => Reply;
   /** Called at once when the change is committed: does what others are owed, and answers the caller or throws. */
   readonly answer: (reply: Reply, commit: Commit) => Answer;
+  /** Told when the pipeline has given up, whether or not the caller still listens. */
+  readonly onFailure?: ((error: unknown) => void) | undefined;
   /** Told of every error, thrown by `answer` or met on the way. */
   readonly onError?: ((error: unknown) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -26,14 +29,14 @@ export function run<Reply, Answer>(
     const command = new TripCommand(trip, aborts, resolve, reject);
     const { signal } = trip;
     if (signal?.aborted) {
-      command.fail(abortedCall(signal));
+      command.refuse(abortedCall(signal));
       return;
     }
     const job = pipeline.submit(command);
     if (signal === undefined) return;
     command.stop = () => {
       job.cancelled = true;
-      command.fail(abortedCall(signal));
+      command.refuse(abortedCall(signal));
     };
     aborts.add(signal, command.stop);
   });
@@ -60,8 +63,8 @@ class TripCommand<Reply, Answer> implements Command<Reply> {
     this.#reject = reject;
   }
 
-  plan(view: View): Reply {
-    return this.#trip.plan(view);
+  plan(view: View, uncertain: boolean): Reply {
+    return this.#trip.plan(view, uncertain);
   }
 
   needsProof(): boolean {
@@ -69,20 +72,22 @@ class TripCommand<Reply, Answer> implements Command<Reply> {
   }
 
   done(reply: Reply, commit: Commit): void {
-    this.#ignoreSignal();
     try {
-      this.#resolve(this.#trip.answer(reply, commit));
+      const answer = this.#trip.answer(reply, commit);
+      this.#ignoreSignal();
+      this.#resolve(answer);
     } catch (error) {
-      this.#fail(error);
+      this.refuse(error);
     }
   }
 
   fail(error: unknown): void {
-    this.#ignoreSignal();
-    this.#fail(error);
+    this.#trip.onFailure?.(error);
+    this.refuse(error);
   }
 
-  #fail(error: unknown): void {
+  refuse(error: unknown): void {
+    this.#ignoreSignal();
     if (error instanceof LockError) this.#trip.onError?.(error);
     this.#reject(error);
   }
