@@ -110,7 +110,10 @@ export function changeOf(group: Group, patience: number): Change {
   const [only] = group.jobs;
   const one = group.jobs.length === 1 ? only : undefined;
   gather(group, one);
-  const keys: Expectation[] = group.expected.map((cell) => ({ key: cell.key, revision: cell.revision }));
+  const keys: Expectation[] = group.expected.map((cell) => {
+    cell.sent = cell.revision;
+    return { key: cell.key, revision: cell.revision };
+  });
   const put: Change["put"][number][] = [];
   const remove: string[] = [];
   for (const cell of group.written) {

@@ -108,6 +108,8 @@ export class Cell {
   revision = 0;
   /** Serial number of the store request that taught this; 0: a guess. */
   learned = 0;
+  /** The revision that the commit under way expects. Only valid for the cells of its groups. */
+  sent = 0;
 
   /** What the batch under way makes of it. Only valid while `batch` is that batch. */
   batch = 0;

@@ -245,7 +245,8 @@ export class Pipeline {
       this.#retry(group, outcome, serial);
       return;
     }
-    for (const cell of group.expected) cell.learned = serial;
+    // What was forgotten or read anew meanwhile is not what was proved.
+    for (const cell of group.expected) if (cell.revision === cell.sent) cell.learned = serial;
     for (const cell of group.written) {
       cell.value = cell.draft;
       cell.revision = cell.draft === undefined ? 0 : outcome.revision;

@@ -47,6 +47,7 @@ class TripCommand<Reply, Answer> implements Command<Reply> {
   stop: (() => void) | undefined = undefined;
   readonly #trip: Trip<Reply, Answer>;
   readonly #aborts: Aborts;
+  #isRefused = false;
   readonly #resolve: (answer: Answer) => void;
   readonly #reject: (error: unknown) => void;
 
@@ -87,6 +88,8 @@ class TripCommand<Reply, Answer> implements Command<Reply> {
   }
 
   refuse(error: unknown): void {
+    if (this.#isRefused) return;
+    this.#isRefused = true;
     this.#ignoreSignal();
     if (error instanceof LockError) this.#trip.onError?.(error);
     this.#reject(error);
