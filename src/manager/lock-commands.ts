@@ -1,7 +1,7 @@
 /** The commands on locks that exist: giving back, extending, revoking, and removing what has expired. */
 import type { Granted } from "../core/holding.js";
 import type { Holder } from "../core/records.js";
-import { expire, extend, type LockName, release, revoke } from "../core/release.js";
+import { expire, extend, type LockName, type ReleaseReply, release, revoke } from "../core/release.js";
 import { type ResourcePath, storedPath } from "../core/resource-path.js";
 import { LockError } from "../errors.js";
 import type { Lock } from "../lock-manager.js";
@@ -31,21 +31,34 @@ export class LockCommands {
     this.#held = held;
   }
 
-  /** False when nothing is in force under that name. */
+  /**
+   * Gives up all handles of a lock. False when nothing is in force under that name.
+   *
+   * Whoever acquires the lock again while this is under way, and is told that it has it, relies on it: then it is only the handles that go.
+   */
   release(name: LockName, signal?: AbortSignal): Promise<boolean> {
     const { pipeline, aborts, limits, room } = this.#services;
     const held = this.#held.find(name.resource.path, name.lockId);
-    if (held !== undefined) held.isLeaving = true;
+    const givenUp = held?.handles ?? 0;
+    if (held !== undefined) {
+      held.isLeaving = true;
+      held.handles = 0;
+    }
     let sent: Holder | undefined;
     return run(pipeline, aborts, {
       path: name.resource.path,
-      plan: (view) => {
+      plan: (view): ReleaseReply | { readonly kind: "joined" } => {
+        if (held !== undefined && held.handles > 0 && held.end === undefined) return { kind: "joined" };
         const reply = release(view, name, limits.maxLocksPerAgent);
         if (reply.kind === "released") sent = reply.holder;
         return reply;
       },
       answer: (reply, { revision, uncertain }) => {
         if (reply.kind === "not holder") throw notHolder("release", name, reply.holder);
+        if (reply.kind === "joined") {
+          if (held !== undefined) held.isLeaving = false;
+          return true;
+        }
         this.#held.released(name.resource.path, name.lockId);
         if (reply.kind === "released") room.serve(reply.promoted, revision);
         // What an earlier attempt without an answer was to end has ended.
@@ -54,7 +67,10 @@ export class LockCommands {
         return reply.kind === "released" || (uncertain && sent !== undefined);
       },
       onError: (error) => {
-        if (held !== undefined) held.isLeaving = false;
+        if (held !== undefined) {
+          held.isLeaving = false;
+          held.handles += givenUp;
+        }
         this.#tellFailed("release", name, error);
       },
       signal,
@@ -64,7 +80,8 @@ export class LockCommands {
   /** Gives up one handle; the last one releases the lock. */
   letGo(held: HeldLock): Promise<boolean> {
     if (held.end !== undefined) return Promise.resolve(false);
-    if (--held.handles > 0) return Promise.resolve(true);
+    if (held.handles > 0) held.handles--;
+    if (held.handles > 0) return Promise.resolve(true);
     // A release wins over an extension that is under way.
     held.autoExtend = false;
     return this.release(nameOf(held));

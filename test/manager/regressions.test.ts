@@ -116,3 +116,22 @@ test("What was forgotten while a commit that expected it was under way is not ta
   expect(await play.run(other.getLock("/a"))).toBeUndefined();
   expect(waiting.state).toBe("pending");
 });
+
+test("A lock that its agent acquired again while a release of it was fought out stays with that call.", async () => {
+  const play = stage();
+  const store = new FaultyStore(play.store, { clock: play.clock });
+  const locks = await play.manager({}, { store });
+  const first = await locks.acquireLock("/a", "ann", { ttl: "1m" });
+  store.nextCommit({ kind: "overtaken" }, 2);
+  const released = locks.releaseLock("/a", "ann", first.lockId);
+  await play.clock.settle();
+  // The release is tried again in a moment.
+  const second = await play.run(locks.acquireLock("/a", "ann", { ttl: "1m" }));
+  expect(second.lockId).toBe(first.lockId);
+  await play.clock.advance(100);
+  expect(await play.run(released)).toBe(true);
+  expect(await locks.getLock("/a")).toMatchObject({ lockId: second.lockId });
+  expect(second.signal.aborted).toBe(false);
+  expect(await play.run(second.release())).toBe(true);
+  expect(await play.leftovers()).toEqual([]);
+});

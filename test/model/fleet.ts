@@ -118,9 +118,10 @@ export class Fleet {
     const one = this.mine()[which % Math.max(this.mine().length, 1)];
     if (one === undefined) return;
     const { resourcePath, agentId, lockId } = one.lock;
-    // All handles at once.
+    // All handles at once; one that is got meanwhile may outlive it.
+    const handles = this.held.filter((other) => other.lock.lockId === lockId);
     const become = (state: Held["state"]): void => {
-      for (const other of this.held) if (other.lock.lockId === lockId) other.state = state;
+      for (const other of handles) other.state = state;
     };
     become("unsure");
     const released = one.process.manager.releaseLock(resourcePath, agentId, lockId);
