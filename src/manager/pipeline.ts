@@ -196,7 +196,7 @@ export class Pipeline {
       return true;
     }
     if (job.writes.length === 0 && this.#isAnswered(job)) {
-      this.#finish(job, 0, false);
+      this.#finish(job, 0);
       return true;
     }
     if (batch.place(job)) return true;
@@ -252,16 +252,12 @@ export class Pipeline {
       cell.revision = cell.draft === undefined ? 0 : outcome.revision;
       cell.learned = serial;
     }
-    for (const job of group.jobs) this.#tell(job, outcome.revision);
-    for (const job of group.jobs) this.#finish(job, outcome.revision, true);
+    // One after the other: who was queued by one job is there when the next one serves it.
+    for (const job of group.jobs) this.#finish(job, outcome.revision);
   }
 
-  #tell(job: Job, revision: number): void {
+  #finish(job: Job, revision: number): void {
     if (job.happened.length > 0) this.#options.onHappened(job.happened, revision, job.command);
-  }
-
-  #finish(job: Job, revision: number, told: boolean): void {
-    if (!told) this.#tell(job, revision);
     job.command.done(job.reply, { revision, uncertain: job.uncertain });
   }
 
