@@ -99,7 +99,7 @@ export function assemble({ config, store, clock, newId, random }: EngineOptions)
     expire: (path) => commands.expire(path),
   });
   const commands = new LockCommands(services, held);
-  const read = createReader({ store, clock, storeClock, retry: config, random });
+  const read = createReader({ store, clock, storeClock, retry: config, random, aborts: services.aborts });
   const keeper: Keeper = {
     signalOf: (lock) => held.signalOf(lock),
     extend: async (lock, ttl) => commands.extendHeld(lock, inputs.ttl(ttl, inputs.path(lock.path))),
