@@ -105,12 +105,13 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     return reply;
   }
 
+  /** Nothing when it does not wait, or no longer: then whoever is in the way is a reason to refuse it. */
   #wait(view: View): { readonly until: number | null } | undefined {
     const { timeoutMs } = this.#terms;
     if (timeoutMs === 0) return undefined;
     if (timeoutMs === Infinity) return { until: null };
-    const waited = this.#services.pipeline.plannedAt - this.#startedAt;
-    return { until: view.latest + Math.max(timeoutMs - waited, 0) };
+    const left = this.#startedAt + timeoutMs - this.#services.pipeline.plannedAt;
+    return left > 0 ? { until: view.latest + left } : undefined;
   }
 
   needsProof(): boolean {

@@ -72,6 +72,8 @@ export class Job {
   failures = 0;
   conflicts = 0;
   loads = 0;
+  /** Its time is up: the next conflict is the last one. */
+  isLast = false;
   cancelled = false;
 
   constructor(command: Command<unknown>, since: number, giveUpAt: number | undefined) {
