@@ -8,7 +8,7 @@ import { LockError } from "../errors.js";
 import { followUp, giveBack, renewed, tellOfAcquire } from "./aftermath.js";
 import { searchForDeadlock } from "./deadlock-search.js";
 import type { AcquireInput } from "./inputs.js";
-import type { Command, Commit, Job } from "./job.js";
+import type { Attempts, Command, Commit, Job } from "./job.js";
 import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
 import type { Services } from "./services.js";
 import type { Bucket, Timed } from "./timer-wheel.js";
@@ -95,7 +95,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     this.stop(undefined);
   }
 
-  plan(view: View, uncertain: boolean): AcquireReply {
+  plan(view: View, { uncertain }: Attempts): AcquireReply {
     this.#wasUncertain ||= uncertain;
     const { limits, presence } = this.#services;
     const queued = uncertain ? findQueued(view, this.request) : undefined;

@@ -9,8 +9,8 @@ export interface Command<Reply> {
   readonly path?: string | undefined;
   /** The acquire that it is part of. */
   readonly acquire?: { readonly waitedMs: number } | undefined;
-  /** The transition; called again whenever the store turned out to be different. `uncertain`: an earlier attempt may have been applied. */
-  plan(view: View, uncertain: boolean): Reply;
+  /** The transition; called again whenever the store turned out to be different. */
+  plan(view: View, attempts: Attempts): Reply;
   /**
    * True when a reply that changes nothing must be proved by the store before it is given: a refusal or a denial. False for "still waiting",
    * which a later hint corrects.
@@ -18,6 +18,14 @@ export interface Command<Reply> {
   needsProof(reply: Reply): boolean;
   done(reply: Reply, commit: Commit): void;
   fail(error: unknown): void;
+}
+
+/** What became of a command so far. */
+export interface Attempts {
+  /** One of them may have been applied. */
+  readonly uncertain: boolean;
+  /** How often another writer was faster. */
+  readonly conflicts: number;
 }
 
 /** What came of a command. */
@@ -46,7 +54,7 @@ export interface ReadRange {
   readonly revision: number;
 }
 
-export class Job {
+export class Job implements Attempts {
   readonly command: Command<unknown>;
   /** Serial number of the store requests when the call began: what was learned later is an answer given in this call. */
   since: number;

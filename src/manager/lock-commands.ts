@@ -47,9 +47,10 @@ export class LockCommands {
     let sent: Holder | undefined;
     return run(pipeline, aborts, {
       path: name.resource.path,
-      plan: (view): ReleaseReply | { readonly kind: "joined" } => {
+      plan: (view, { conflicts }): ReleaseReply | { readonly kind: "joined" } => {
         if (held !== undefined && held.handles > 0 && held.end === undefined) return { kind: "joined" };
-        const reply = release(view, name, limits.maxLocksPerAgent);
+        // Serving a waiter expects much more of the store: once overtaken, the waiter goes by itself.
+        const reply = release(view, name, conflicts === 0 ? limits.maxLocksPerAgent : undefined);
         if (reply.kind === "released") sent = reply.holder;
         return reply;
       },
@@ -93,7 +94,7 @@ export class LockCommands {
     const open: OpenExtension = { expiresAt: Infinity, overAt: Infinity };
     return run(pipeline, aborts, {
       path,
-      plan: (view, uncertain) => {
+      plan: (view, { uncertain }) => {
         const reply = extend(view, name, ttlMs);
         if (reply.kind !== "extended") return reply;
         const { expiresAt } = reply.granted.holder;

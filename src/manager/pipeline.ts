@@ -282,6 +282,7 @@ export class Pipeline {
   }
 }
 
+/** Nothing is known of it, and no earlier job of the batch has written it. */
 function isGuess(cell: Cell): boolean {
-  return cell.learned === 0 && !cell.written;
+  return cell.learned === 0 && cell.writer === 0;
 }

@@ -2,14 +2,13 @@
 import type { View } from "../core/view.js";
 import { LockError } from "../errors.js";
 import type { Aborts } from "./aborts.js";
-import type { Command, Commit } from "./job.js";
+import type { Attempts, Command, Commit } from "./job.js";
 import type { Pipeline } from "./pipeline.js";
 import { abortedCall } from "./reader.js";
 
 export interface Trip<Reply, Answer> {
   readonly path?: string | undefined;
-  /** `uncertain`: an earlier attempt may have been applied. */
-  readonly plan: (view: View, uncertain: boolean) => Reply;
+  readonly plan: (view: View, attempts: Attempts) => Reply;
   /** Called at once when the change is committed: does what others are owed, and answers the caller or throws. */
   readonly answer: (reply: Reply, commit: Commit) => Answer;
   /** Told when the pipeline has given up, whether or not the caller still listens. */
@@ -64,8 +63,8 @@ class TripCommand<Reply, Answer> implements Command<Reply> {
     this.#reject = reject;
   }
 
-  plan(view: View, uncertain: boolean): Reply {
-    return this.#trip.plan(view, uncertain);
+  plan(view: View, attempts: Attempts): Reply {
+    return this.#trip.plan(view, attempts);
   }
 
   needsProof(): boolean {

@@ -187,12 +187,13 @@ export class World {
     if (waiter !== undefined) this.withdraw(waiter, "aborted", staleness);
   }
 
-  release(which: number, wrong: Wrong, managerId: string, staleness: number): void {
+  /** `serving`: the next waiter in the same change, where that is possible. */
+  release(which: number, wrong: Wrong, serving: boolean, managerId: string, staleness: number): void {
     const lock = this.naive.locks[which % Math.max(this.naive.locks.length, 1)];
     if (lock === undefined) return;
     const name = this.nameOf(lock, wrong);
     const done = this.plan(managerId, staleness, (view) =>
-      release(view, name, this.setting.limits.maxLocksPerAgent),
+      release(view, name, serving ? this.setting.limits.maxLocksPerAgent : undefined),
     );
     const { reply, glance } = done;
     const expected = this.expected.standing(lock, wrong, glance) ?? "released";
