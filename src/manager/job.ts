@@ -56,6 +56,8 @@ export interface ReadRange {
 
 export class Job implements Attempts {
   readonly command: Command<unknown>;
+  /** In the order of the calls. */
+  readonly number: number;
   /** Serial number of the store requests when the call began: what was learned later is an answer given in this call. */
   since: number;
   /** Local monotonic time after which conflicts are no longer fought out; `undefined`: some while after the first one. */
@@ -84,8 +86,9 @@ export class Job implements Attempts {
   isLast = false;
   cancelled = false;
 
-  constructor(command: Command<unknown>, since: number, giveUpAt: number | undefined) {
+  constructor(command: Command<unknown>, number: number, since: number, giveUpAt: number | undefined) {
     this.command = command;
+    this.number = number;
     this.since = since;
     this.giveUpAt = giveUpAt;
   }

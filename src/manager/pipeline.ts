@@ -45,6 +45,7 @@ export class Pipeline {
   #committing = false;
   #serial = 1;
   #batches = 0;
+  #jobs = 0;
   #turnBegan: number;
   #closed = false;
   /** Local monotonic time at which the latest batch was planned. */
@@ -62,7 +63,7 @@ export class Pipeline {
    * Takes a command. Its `done` or `fail` is called once, later. `giveUpAt`: local monotonic time up to which conflicts are fought out.
    */
   submit<Reply>(command: Command<Reply>, giveUpAt?: number): Job {
-    const job = new Job(command, this.#serial, giveUpAt);
+    const job = new Job(command, ++this.#jobs, this.#serial, giveUpAt);
     if (this.#closed) command.fail(closedError());
     else this.#enqueue(job);
     return job;
@@ -100,7 +101,10 @@ export class Pipeline {
       job.command.fail(closedError());
       return;
     }
-    this.#queue.push(job);
+    // One that comes back goes before those that were called later, so that calls on one path queue in the order in which they were made.
+    let at = this.#queue.length;
+    while (at > 0 && (this.#queue[at - 1]?.number ?? 0) > job.number) at--;
+    this.#queue.splice(at, 0, job);
     this.#schedule();
   }
 
