@@ -102,9 +102,11 @@ export class Pipeline {
       return;
     }
     // One that comes back goes before those that were called later, so that calls on one path queue in the order in which they were made.
-    let at = this.#queue.length;
-    while (at > 0 && (this.#queue[at - 1]?.number ?? 0) > job.number) at--;
-    this.#queue.splice(at, 0, job);
+    const queue = this.#queue;
+    let at = queue.length;
+    while (at > 0 && (queue[at - 1]?.number ?? 0) > job.number) at--;
+    if (at === queue.length) queue.push(job);
+    else queue.splice(at, 0, job);
     this.#schedule();
   }
 
