@@ -51,13 +51,17 @@ export function grant(view: View, request: Request): { kind: "granted"; granted:
     if (mine === undefined) return hold(view, request, claim);
     if (mine.lockId === claim.lockId) return recovered(view, path, mine);
     const asked = view.latest + claim.ttlMs;
-    const joined: Holder = { ...mine, joined: true };
+    const joined: Holder = { ...mine, joined: joinedBy(mine, claim.lockId) };
     if (asked > mine.expiresAt) return prolong(view, path, joined, asked, claim.ttlMs);
-    if (mine.joined) return { path, holder: numbered(view, path, mine) };
+    if (mine.joined === joined.joined) return { path, holder: numbered(view, path, mine) };
     view.before(mine.expiresAt);
     return { path, holder: rewrite(view, path, joined) };
   });
   return { kind: "granted", granted };
+}
+
+function joinedBy({ joined }: Holder, lockId: string): string | true {
+  return joined === undefined || joined === lockId ? lockId : true;
 }
 
 /** An earlier attempt of this very request was granted, but its reply was lost, and with it what happened. */

@@ -14,8 +14,9 @@ import {
   recovered,
 } from "./grant.js";
 import { aboutHolder, aboutWaiter } from "./happening.js";
-import { type Granted, ownHolder } from "./holding.js";
+import { type Granted, ownHolder, rewrite } from "./holding.js";
 import { leave, type Promoted } from "./queue.js";
+import type { Holder } from "./records.js";
 import { release } from "./release.js";
 import { asWaiter, type Found, type View } from "./view.js";
 
@@ -112,17 +113,26 @@ export function retire(view: View, request: Request, told: boolean, maxLocks: nu
       leaveOne(view, path, place.n, found, "abandoned");
     }
     const holder = ownHolder(view, path, request.agentId);
-    if (holder?.lockId !== claim.lockId) continue;
-    if (!told) view.tell(aboutHolder("acquired", path, holder, view.lockRevision(path)));
-    if (holder.joined) continue;
-    const reply = release(
-      view,
-      { resource: claim.resource, agentId: request.agentId, lockId: claim.lockId },
-      maxLocks,
-    );
+    const isFirst = holder?.lockId === claim.lockId;
+    if (holder === undefined || (!isFirst && holder.joined !== claim.lockId)) continue;
+    if (isFirst && !told && !holder.abandoned) {
+      view.tell(aboutHolder("acquired", path, holder, view.lockRevision(path)));
+    }
+    if (isFirst ? holder.joined : !holder.abandoned) {
+      leaveToOther(view, path, holder, isFirst);
+      continue;
+    }
+    const { lockId } = holder;
+    const reply = release(view, { resource: claim.resource, agentId: request.agentId, lockId }, maxLocks);
     if (reply.kind === "released") promoted.push(...reply.promoted);
   }
   return promoted;
+}
+
+/** Another call relies on the lock: it stays, and goes when that call is retired as well. */
+function leaveToOther(view: View, path: string, holder: Holder, isFirst: boolean): void {
+  if (!isFirst) rewrite(view, path, { ...holder, joined: undefined });
+  else if (!holder.abandoned) rewrite(view, path, { ...holder, abandoned: true });
 }
 
 /** The ticket of a waiting request, or nothing when it has left the queue. */

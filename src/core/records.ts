@@ -12,8 +12,13 @@ export type Holder = {
   readonly acquiredAt: number;
   readonly expiresAt: number;
   readonly ttlMs: number;
-  /** Acquired again by another call of its agent, which relies on it even if the first one never learned that it had it. */
-  readonly joined?: true | undefined;
+  /**
+   * Acquired again by another call of its agent, which relies on it even if the first one never learned that it had it: under which lock id that call
+   * asked for it, or true when there were several.
+   */
+  readonly joined?: string | true | undefined;
+  /** The call that it was granted to is over and does not rely on it. */
+  readonly abandoned?: true | undefined;
   readonly reason?: string | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 };

@@ -21,8 +21,12 @@ export type ReleaseReply =
   | { readonly kind: "none" }
   | { readonly kind: "not holder"; readonly holder: Holder };
 
-/** Ends a lock and lets the next waiter have it in the same change where that is possible. */
-export function release(view: View, name: LockName, maxLocks: number): ReleaseReply {
+/**
+ * Ends a lock and lets the next waiter have it in the same change where that is possible.
+ *
+ * @param maxLocks the limit for whoever is served; `undefined` to serve nobody but tell all, which expects the least of the store.
+ */
+export function release(view: View, name: LockName, maxLocks: number | undefined): ReleaseReply {
   const { path } = name.resource;
   const holder = findLock(view, name);
   if (holder === undefined) return { kind: "none" };
@@ -108,7 +112,16 @@ export function expire(
 }
 
 /** What follows when a place became free: the head of the queue, and word to the others. */
-function handOn(view: View, resource: ResourcePath, tree: boolean, maxLocks: number): readonly Promoted[] {
+function handOn(
+  view: View,
+  resource: ResourcePath,
+  tree: boolean,
+  maxLocks: number | undefined,
+): readonly Promoted[] {
+  if (maxLocks === undefined) {
+    view.announce(resource.path);
+    return [];
+  }
   // Who waits below a tree stands in queues that were not looked at.
   if (tree) view.announce(resource.path);
   for (const ancestor of resource.ancestors) {

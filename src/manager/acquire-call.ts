@@ -8,7 +8,7 @@ import { LockError } from "../errors.js";
 import { followUp, giveBack, renewed, tellOfAcquire } from "./aftermath.js";
 import { searchForDeadlock } from "./deadlock-search.js";
 import type { AcquireInput } from "./inputs.js";
-import type { Command, Commit, Job } from "./job.js";
+import type { Attempts, Command, Commit, Job } from "./job.js";
 import type { Seat } from "./local-queue.js";
 import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
 import type { Services } from "./services.js";
@@ -97,7 +97,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     this.stop(undefined);
   }
 
-  plan(view: View, uncertain: boolean): AcquireReply {
+  plan(view: View, { uncertain }: Attempts): AcquireReply {
     this.#wasUncertain ||= uncertain;
     const { limits, presence } = this.#services;
     const queued = uncertain ? findQueued(view, this.request) : undefined;
@@ -107,12 +107,11 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     return reply;
   }
 
+  /** Nothing when it does not wait, or no longer: then whoever is in the way is a reason to refuse it. */
   #wait(view: View): { readonly until: number | null } | undefined {
-    const { timeoutMs } = this.#terms;
-    if (timeoutMs === 0) return undefined;
-    if (timeoutMs === Infinity) return { until: null };
-    const waited = this.#services.pipeline.plannedAt - this.#startedAt;
-    return { until: view.latest + Math.max(timeoutMs - waited, 0) };
+    const left = this.#startedAt + this.#terms.timeoutMs - this.#services.pipeline.plannedAt;
+    if (left <= 0) return undefined;
+    return { until: left === Infinity ? null : view.latest + left };
   }
 
   needsProof(): boolean {

@@ -94,10 +94,11 @@ export function assemble({ config, store, clock, newId, random }: EngineOptions)
   liveness.onLapse = () => room.requeueAll();
   const held = new HeldLocks(late, {
     extend: (lock) => commands.extendHeld(lock, undefined),
+    giveBack: (lock) => commands.giveBack(lock),
     expire: (path) => commands.expire(path),
   });
   const commands = new LockCommands(services, held);
-  const read = createReader({ store, clock, storeClock, retry: config, random });
+  const read = createReader({ store, clock, storeClock, retry: config, random, aborts: services.aborts });
   const keeper: Keeper = {
     signalOf: (lock) => held.signalOf(lock),
     extend: async (lock, ttl) => commands.extendHeld(lock, inputs.ttl(ttl, inputs.path(lock.path))),

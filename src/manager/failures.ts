@@ -49,13 +49,17 @@ export class Failures {
       job.command.fail(cancelledError(job));
       return;
     }
-    job.giveUpAt ??= clock.monotonic() + conflictPatienceMs;
-    if (++job.conflicts === 1) {
-      this.#again(job);
+    const now = clock.monotonic();
+    job.giveUpAt ??= now + conflictPatienceMs;
+    job.conflicts++;
+    if (job.isLast) {
+      job.command.fail(unavailable(job, new Error("Other writers were faster every time.")));
       return;
     }
-    if (clock.monotonic() >= job.giveUpAt) {
-      job.command.fail(unavailable(job, new Error("Other writers were faster every time.")));
+    // When the time is up it is planned once more from what the store has just shown: nobody can overtake a refusal.
+    job.isLast = now >= job.giveUpAt;
+    if (job.conflicts === 1 || job.isLast) {
+      this.#again(job);
       return;
     }
     const spread = Math.min(conflictDelayMs * 2 ** job.conflicts, longestConflictDelayMs);

@@ -46,7 +46,7 @@ export class Handle implements AcquiredLock {
   }
 
   get expiresAt(): Date {
-    return new Date(this.#held.holder.expiresAt);
+    return new Date(this.#held.expiresAt);
   }
 
   get ttlMs(): number {

@@ -9,21 +9,17 @@ import type { Holder } from "../core/records.js";
 import type { ResourcePath } from "../core/resource-path.js";
 import { asLock, type Found } from "../core/view.js";
 import { LockError } from "../errors.js";
+import { type End, endedError, type Loss } from "./lock-end.js";
 import { tokenOf } from "./lock-of.js";
-import { quote } from "./refusals.js";
+import { type OpenExtension, soonest, stillOpen } from "./open-extension.js";
 import type { Services } from "./services.js";
 import { type Bucket, finestMs, type Timed } from "./timer-wheel.js";
-
-/** How a holder lost its lock. */
-type Loss = "expired" | "revoked" | "gone";
-
-/** How a held lock ended: lost, given back, or no longer watched because the manager closed. */
-type End = Loss | "released" | "closed";
 
 /** A holder hears of the loss this much before anybody else can have the lock, for a timer fires up to a bucket late (invariant I16). */
 const lossMarginMs = finestMs;
 /** An automatic extension that failed is tried again this much later, as long as the lock is in force. */
 const extensionRetryMs = 250;
+const none: readonly OpenExtension[] = [];
 
 export class HeldLock implements Timed {
   readonly resource: ResourcePath;
@@ -33,6 +29,8 @@ export class HeldLock implements Timed {
   handles = 0;
   autoExtend = false;
   extending = false;
+  /** Extensions that may have been applied, in no order. */
+  open: readonly OpenExtension[] = none;
   /** Its release is under way. */
   isLeaving = false;
   /** Once set, it stays. */
@@ -58,6 +56,11 @@ export class HeldLock implements Timed {
     return this.resource.path;
   }
 
+  /** When it ends at the soonest, for all that is known. */
+  get expiresAt(): number {
+    return soonest(this.holder.expiresAt, this.open);
+  }
+
   /** Somebody may act on its being lost. */
   get isWatched(): boolean {
     return this.controller !== undefined || this.autoExtend;
@@ -65,7 +68,7 @@ export class HeldLock implements Timed {
 
   /** Why it is no longer held. */
   get ended(): LockError | undefined {
-    return this.end === undefined ? undefined : endedError(this, this.end);
+    return this.end === undefined ? undefined : endedError(this.path, this.holder, this.end);
   }
 
   onDue(): void {
@@ -77,6 +80,7 @@ export class HeldLock implements Timed {
 export interface Upkeep {
   /** Extends by the lock's own ttl. */
   extend(held: HeldLock): Promise<unknown>;
+  giveBack(held: HeldLock): Promise<unknown>;
   /** Removes what has surely expired on the path. */
   expire(path: string): void;
 }
@@ -127,10 +131,30 @@ export class HeldLocks {
     return held;
   }
 
-  /** Notes an extension. */
+  /** Notes an extension. What was sent before it can no longer be applied, for the entry has changed since. */
   extended({ path, holder }: Granted): void {
     const held = this.find(path, holder.lockId);
-    if (held !== undefined) this.#prolong(held, holder);
+    if (held === undefined) return;
+    held.open = none;
+    this.#prolong(held, holder);
+  }
+
+  /** An extension is about to be sent: until it is known what came of it, the earlier expiry counts (invariant I16). */
+  sent(path: string, lockId: string, extension: OpenExtension): void {
+    const held = this.find(path, lockId);
+    if (held === undefined) return;
+    const before = held.expiresAt;
+    if (!held.open.includes(extension)) held.open = [...held.open, extension];
+    if (held.expiresAt !== before) this.#schedule(held);
+  }
+
+  /** An extension was surely not applied. */
+  notExtended(path: string, lockId: string, extension: OpenExtension): void {
+    const held = this.find(path, lockId);
+    if (held === undefined) return;
+    const before = held.expiresAt;
+    held.open = held.open.filter((one) => one !== extension);
+    if (held.expiresAt !== before) this.#schedule(held);
   }
 
   #prolong(held: HeldLock, holder: Holder): void {
@@ -173,16 +197,21 @@ export class HeldLocks {
     });
   }
 
-  /** Compares a held lock with its entry as just read. */
-  compare(held: HeldLock, entry: Found | undefined): void {
+  /** Compares a held lock with its entry as read at that store time. */
+  compare(held: HeldLock, entry: Found | undefined, readAt: number): void {
     // Its own release has not been answered yet.
     if (held.end !== undefined || held.isLeaving) return;
     const holder =
       entry === undefined
         ? undefined
         : asLock(entry).holders.find((one) => one.lockId === held.holder.lockId);
-    if (holder === undefined) this.lost(held, "gone");
-    else if (holder.expiresAt !== held.holder.expiresAt) this.#prolong(held, holder);
+    if (holder === undefined) {
+      this.lost(held, "gone");
+      return;
+    }
+    const before = held.expiresAt;
+    held.open = stillOpen(held.open, readAt);
+    if (holder.expiresAt !== held.holder.expiresAt || held.expiresAt !== before) this.#prolong(held, holder);
   }
 
   /** The manager stops watching over its locks, which stay in the store. */
@@ -213,12 +242,14 @@ export class HeldLocks {
 
   onDue(held: HeldLock): void {
     const { clock, storeClock } = this.#services();
-    const { expiresAt } = held.holder;
+    const { expiresAt } = held;
     if (!this.#mayHaveExpired(held)) {
       this.#extend(held);
       return;
     }
     this.lost(held, "expired");
+    // It may not have been cut short after all, and is in nobody's hands now.
+    if (expiresAt < held.holder.expiresAt) this.#services().background(this.#upkeep.giveBack(held));
     const { path } = held;
     const left = storeClock.surelyAt(expiresAt) - clock.monotonic();
     if (left <= 0) this.#upkeep.expire(path);
@@ -245,7 +276,7 @@ export class HeldLocks {
   #schedule(held: HeldLock, retryMs?: number): void {
     if (held.end !== undefined) return;
     const { clock, storeClock, expiries } = this.#services();
-    const expiry = storeClock.perhapsAt(held.holder.expiresAt) - lossMarginMs;
+    const expiry = storeClock.perhapsAt(held.expiresAt) - lossMarginMs;
     const extension = held.autoExtend ? clock.monotonic() + (retryMs ?? held.holder.ttlMs / 3) : Infinity;
     expiries.set(held, Math.min(expiry, extension));
   }
@@ -262,33 +293,6 @@ export class HeldLocks {
 
   #mayHaveExpired(held: HeldLock): boolean {
     const { clock, storeClock } = this.#services();
-    return storeClock.perhapsAt(held.holder.expiresAt) - lossMarginMs <= clock.monotonic();
+    return storeClock.perhapsAt(held.expiresAt) - lossMarginMs <= clock.monotonic();
   }
 }
-
-function endedError(held: HeldLock, end: End): LockError {
-  const { agentId, lockId } = held.holder;
-  const facts = { resourcePath: held.path, agentId, lockId };
-  const path = quote(held.path);
-  switch (end) {
-    case "released":
-      return new LockError("lost", `The lock on ${path} was released.`, facts);
-    case "closed":
-      return new LockError(
-        "closed",
-        `The lock manager that watched over the lock on ${path} was closed.`,
-        facts,
-      );
-    default:
-      return new LockError("lost", `The lock on ${path} is lost: ${losses[end]}.`, {
-        ...facts,
-        next: ["Stop working on the resource.", "Acquire again, and check what was done meanwhile."],
-      });
-  }
-}
-
-const losses: Readonly<Record<Loss, string>> = {
-  expired: "it expired without having been extended",
-  revoked: "an operator released it",
-  gone: "it is no longer in force",
-};

@@ -9,8 +9,8 @@ export interface Command<Reply> {
   readonly path?: string | undefined;
   /** The acquire that it is part of. */
   readonly acquire?: { readonly waitedMs: number } | undefined;
-  /** The transition; called again whenever the store turned out to be different. `uncertain`: an earlier attempt may have been applied. */
-  plan(view: View, uncertain: boolean): Reply;
+  /** The transition; called again whenever the store turned out to be different. */
+  plan(view: View, attempts: Attempts): Reply;
   /**
    * True when a reply that changes nothing must be proved by the store before it is given: a refusal or a denial. False for "still waiting",
    * which a later hint corrects.
@@ -18,6 +18,14 @@ export interface Command<Reply> {
   needsProof(reply: Reply): boolean;
   done(reply: Reply, commit: Commit): void;
   fail(error: unknown): void;
+}
+
+/** What became of a command so far. */
+export interface Attempts {
+  /** One of them may have been applied. */
+  readonly uncertain: boolean;
+  /** How often another writer was faster. */
+  readonly conflicts: number;
 }
 
 /** What came of a command. */
@@ -46,8 +54,10 @@ export interface ReadRange {
   readonly revision: number;
 }
 
-export class Job {
+export class Job implements Attempts {
   readonly command: Command<unknown>;
+  /** In the order of the calls. */
+  readonly number: number;
   /** Serial number of the store requests when the call began: what was learned later is an answer given in this call. */
   since: number;
   /** Local monotonic time after which conflicts are no longer fought out; `undefined`: some while after the first one. */
@@ -72,10 +82,13 @@ export class Job {
   failures = 0;
   conflicts = 0;
   loads = 0;
+  /** Its time is up: the next conflict is the last one. */
+  isLast = false;
   cancelled = false;
 
-  constructor(command: Command<unknown>, since: number, giveUpAt: number | undefined) {
+  constructor(command: Command<unknown>, number: number, since: number, giveUpAt: number | undefined) {
     this.command = command;
+    this.number = number;
     this.since = since;
     this.giveUpAt = giveUpAt;
   }
@@ -108,6 +121,8 @@ export class Cell {
   revision = 0;
   /** Serial number of the store request that taught this; 0: a guess. */
   learned = 0;
+  /** The revision that the commit under way expects. Only valid for the cells of its groups. */
+  sent = 0;
 
   /** What the batch under way makes of it. Only valid while `batch` is that batch. */
   batch = 0;

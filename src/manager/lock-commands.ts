@@ -1,12 +1,14 @@
 /** The commands on locks that exist: giving back, extending, revoking, and removing what has expired. */
 import type { Granted } from "../core/holding.js";
 import type { Holder } from "../core/records.js";
-import { expire, extend, type LockName, release, revoke } from "../core/release.js";
+import { expire, extend, type LockName, type ReleaseReply, release, revoke } from "../core/release.js";
 import { type ResourcePath, storedPath } from "../core/resource-path.js";
 import { LockError } from "../errors.js";
 import type { Lock } from "../lock-manager.js";
 import type { HeldLock, HeldLocks } from "./held-locks.js";
 import { lockOf } from "./lock-of.js";
+import type { OpenExtension } from "./open-extension.js";
+import { patienceMs } from "./pipeline.js";
 import { lostError, notHolder } from "./refusals.js";
 import { run } from "./run.js";
 import type { Services } from "./services.js";
@@ -29,21 +31,35 @@ export class LockCommands {
     this.#held = held;
   }
 
-  /** False when nothing is in force under that name. */
+  /**
+   * Gives up all handles of a lock. False when nothing is in force under that name.
+   *
+   * Whoever acquires the lock again while this is under way, and is told that it has it, relies on it: then it is only the handles that go.
+   */
   release(name: LockName, signal?: AbortSignal): Promise<boolean> {
     const { pipeline, aborts, limits, room } = this.#services;
     const held = this.#held.find(name.resource.path, name.lockId);
-    if (held !== undefined) held.isLeaving = true;
+    const givenUp = held?.handles ?? 0;
+    if (held !== undefined) {
+      held.isLeaving = true;
+      held.handles = 0;
+    }
     let sent: Holder | undefined;
     return run(pipeline, aborts, {
       path: name.resource.path,
-      plan: (view) => {
-        const reply = release(view, name, limits.maxLocksPerAgent);
+      plan: (view, { conflicts }): ReleaseReply | { readonly kind: "joined" } => {
+        if (held !== undefined && held.handles > 0 && held.end === undefined) return { kind: "joined" };
+        // Serving a waiter expects much more of the store: once overtaken, the waiter goes by itself.
+        const reply = release(view, name, conflicts === 0 ? limits.maxLocksPerAgent : undefined);
         if (reply.kind === "released") sent = reply.holder;
         return reply;
       },
       answer: (reply, { revision, uncertain }) => {
         if (reply.kind === "not holder") throw notHolder("release", name, reply.holder);
+        if (reply.kind === "joined") {
+          if (held !== undefined) held.isLeaving = false;
+          return true;
+        }
         this.#held.released(name.resource.path, name.lockId);
         if (reply.kind === "released") room.serve(reply.promoted, revision);
         // What an earlier attempt without an answer was to end has ended.
@@ -52,7 +68,10 @@ export class LockCommands {
         return reply.kind === "released" || (uncertain && sent !== undefined);
       },
       onError: (error) => {
-        if (held !== undefined) held.isLeaving = false;
+        if (held !== undefined) {
+          held.isLeaving = false;
+          held.handles += givenUp;
+        }
         this.#tellFailed("release", name, error);
       },
       signal,
@@ -62,7 +81,8 @@ export class LockCommands {
   /** Gives up one handle; the last one releases the lock. */
   letGo(held: HeldLock): Promise<boolean> {
     if (held.end !== undefined) return Promise.resolve(false);
-    if (--held.handles > 0) return Promise.resolve(true);
+    if (held.handles > 0) held.handles--;
+    if (held.handles > 0) return Promise.resolve(true);
     // A release wins over an extension that is under way.
     held.autoExtend = false;
     return this.release(nameOf(held));
@@ -70,9 +90,20 @@ export class LockCommands {
 
   extend(name: LockName, ttlMs: number | undefined, signal?: AbortSignal): Promise<Lock> {
     const { pipeline, aborts, storeClock } = this.#services;
+    const { path } = name.resource;
+    const open: OpenExtension = { expiresAt: Infinity, overAt: Infinity };
     return run(pipeline, aborts, {
-      path: name.resource.path,
-      plan: (view) => extend(view, name, ttlMs),
+      path,
+      plan: (view, { uncertain }) => {
+        const reply = extend(view, name, ttlMs);
+        if (reply.kind !== "extended") return reply;
+        const { expiresAt } = reply.granted.holder;
+        // An earlier attempt may have been applied instead.
+        open.expiresAt = uncertain ? Math.min(open.expiresAt, expiresAt) : expiresAt;
+        open.overAt = view.latest + patienceMs;
+        this.#held.sent(path, name.lockId, open);
+        return reply;
+      },
       answer: (reply, { revision }) => {
         switch (reply.kind) {
           case "extended":
@@ -83,6 +114,9 @@ export class LockCommands {
           case "not holder":
             throw notHolder("extend", name, reply.holder);
         }
+      },
+      onFailure: (error) => {
+        if (!isUnknown(error)) this.#held.notExtended(path, name.lockId, open);
       },
       onError: (error) => this.#tellFailed("extend", name, error),
       signal,
@@ -144,7 +178,7 @@ export class LockCommands {
     });
   }
 
-  /** Gives a lock back when the manager closes. That this fails is no reason not to close: the lock ends with its ttl. */
+  /** Gives a lock back that nobody wants any more. That this fails is no reason to do anything else: the lock ends with its ttl. */
   giveBack(held: HeldLock): Promise<unknown> {
     return this.release(nameOf(held)).catch(() => false);
   }
@@ -190,6 +224,10 @@ export class LockCommands {
       call,
     });
   }
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof LockError && error.code === "outcome_unknown";
 }
 
 function hasEnded(held: HeldLock): boolean {

@@ -46,6 +46,7 @@ export class Pipeline {
   #committing = false;
   #serial = 1;
   #batches = 0;
+  #jobs = 0;
   #turnBegan: number;
   #closed = false;
   /** Local monotonic time at which the latest batch was planned. */
@@ -63,7 +64,7 @@ export class Pipeline {
    * Takes a command. Its `done` or `fail` is called once, later. `giveUpAt`: local monotonic time up to which conflicts are fought out.
    */
   submit<Reply>(command: Command<Reply>, giveUpAt?: number): Job {
-    const job = new Job(command, this.#serial, giveUpAt);
+    const job = new Job(command, ++this.#jobs, this.#serial, giveUpAt);
     if (this.#closed) command.fail(closedError());
     else this.#enqueue(job);
     return job;
@@ -101,7 +102,12 @@ export class Pipeline {
       job.command.fail(closedError());
       return;
     }
-    this.#queue.push(job);
+    // One that comes back goes before those that were called later, so that calls on one path queue in the order in which they were made.
+    const queue = this.#queue;
+    let at = queue.length;
+    while (at > 0 && (queue[at - 1]?.number ?? 0) > job.number) at--;
+    if (at === queue.length) queue.push(job);
+    else queue.splice(at, 0, job);
     this.#schedule();
   }
 
@@ -198,7 +204,7 @@ export class Pipeline {
       return true;
     }
     if (job.writes.length === 0 && this.#isAnswered(job)) {
-      this.#finish(job, 0, false);
+      this.#finish(job, 0);
       return true;
     }
     if (batch.place(job)) return true;
@@ -247,22 +253,19 @@ export class Pipeline {
       this.#retry(group, outcome, serial);
       return;
     }
-    for (const cell of group.expected) cell.learned = serial;
+    // What was forgotten or read anew meanwhile is not what was proved.
+    for (const cell of group.expected) if (cell.revision === cell.sent) cell.learned = serial;
     for (const cell of group.written) {
       cell.value = cell.draft;
       cell.revision = cell.draft === undefined ? 0 : outcome.revision;
       cell.learned = serial;
     }
-    for (const job of group.jobs) this.#tell(job, outcome.revision);
-    for (const job of group.jobs) this.#finish(job, outcome.revision, true);
+    // One after the other: who was queued by one job is there when the next one serves it.
+    for (const job of group.jobs) this.#finish(job, outcome.revision);
   }
 
-  #tell(job: Job, revision: number): void {
+  #finish(job: Job, revision: number): void {
     if (job.happened.length > 0) this.#options.onHappened(job.happened, revision, job.command);
-  }
-
-  #finish(job: Job, revision: number, told: boolean): void {
-    if (!told) this.#tell(job, revision);
     job.command.done(job.reply, { revision, uncertain: job.uncertain });
   }
 
@@ -287,6 +290,7 @@ export class Pipeline {
   }
 }
 
+/** Nothing is known of it, and no earlier job of the batch has written it. */
 function isGuess(cell: Cell): boolean {
-  return cell.learned === 0 && !cell.written;
+  return cell.learned === 0 && cell.writer === 0;
 }

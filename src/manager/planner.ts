@@ -61,7 +61,7 @@ export class Planner implements View {
     this.#indexed.clear();
     this.#happened.clear();
     this.#forgetReplaced();
-    job.reply = job.command.plan(this, job.uncertain);
+    job.reply = job.command.plan(this, job);
     job.reads = this.#reads.copy();
     job.writes = this.#writes.copy();
     job.indexed = this.#indexed.copy();

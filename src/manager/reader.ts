@@ -1,7 +1,8 @@
 /** Reading the store for callers: tried again when it fails, and every failure an error they know. */
-import { type Clock, sleep } from "../clock/clock.js";
+import type { Clock } from "../clock/clock.js";
 import { LockError } from "../errors.js";
 import { type Query, type ReadReply, type Store, StoreError } from "../store/store.js";
+import type { Aborts } from "./aborts.js";
 import { type RetryPolicy, retryDelay } from "./failures.js";
 import type { StoreClock } from "./store-clock.js";
 
@@ -11,12 +12,13 @@ export interface ReaderOptions {
   readonly storeClock: StoreClock;
   readonly retry: RetryPolicy;
   readonly random: () => number;
+  readonly aborts: Aborts;
 }
 
 export type Read = (query: Query, signal?: AbortSignal) => Promise<ReadReply>;
 
 /** @returns a `read` that throws LockErrors only: `aborted`, `store_unavailable`. */
-export function createReader({ store, clock, storeClock, retry, random }: ReaderOptions): Read {
+export function createReader({ store, clock, storeClock, retry, random, aborts }: ReaderOptions): Read {
   return async (query, signal) => {
     for (let failures = 1; ; failures++) {
       throwIfAborted(signal);
@@ -30,11 +32,22 @@ export function createReader({ store, clock, storeClock, retry, random }: Reader
         const retryable = !(cause instanceof StoreError) || cause.retryable;
         if (!retryable || failures > retry.maxRetries) throw unreadable(failures, cause);
       }
-      await sleep(clock, retryDelay(retry, failures, random), signal === undefined ? {} : { signal }).catch(
-        () => throwIfAborted(signal),
-      );
+      await pause(clock, retryDelay(retry, failures, random), aborts, signal);
     }
   };
+}
+
+/** Ends early when the signal aborts. */
+function pause(clock: Clock, ms: number, aborts: Aborts, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      cancel();
+      if (signal !== undefined) aborts.remove(signal, end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    if (signal !== undefined) aborts.add(signal, end);
+  });
 }
 
 export function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -48,10 +48,10 @@ export class Revalidation {
       const page = held.slice(i, i + pageSize);
       const before = page.map((one) => one.holder);
       try {
-        const { entries } = await this.#read({ keys: page.map((one) => lockKey(one.path)) });
+        const { entries, storeTime } = await this.#read({ keys: page.map((one) => lockKey(one.path)) });
         for (const [index, one] of page.entries()) {
           // An extension that came meanwhile knows better.
-          if (one.holder === before[index]) this.#held.compare(one, entries[index]);
+          if (one.holder === before[index]) this.#held.compare(one, entries[index], storeTime);
         }
       } catch {
         // A store that cannot be read proves nothing; the expiry is watched in any case.

@@ -2,15 +2,17 @@
 import type { View } from "../core/view.js";
 import { LockError } from "../errors.js";
 import type { Aborts } from "./aborts.js";
-import type { Command, Commit } from "./job.js";
+import type { Attempts, Command, Commit } from "./job.js";
 import type { Pipeline } from "./pipeline.js";
 import { abortedCall } from "./reader.js";
 
 export interface Trip<Reply, Answer> {
   readonly path?: string | undefined;
-  readonly plan: (view: View) => Reply;
+  readonly plan: (view: View, attempts: Attempts) => Reply;
   /** Called at once when the change is committed: does what others are owed, and answers the caller or throws. */
   readonly answer: (reply: Reply, commit: Commit) => Answer;
+  /** Told when the pipeline has given up, whether or not the caller still listens. */
+  readonly onFailure?: ((error: unknown) => void) | undefined;
   /** Told of every error, thrown by `answer` or met on the way. */
   readonly onError?: ((error: unknown) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -26,14 +28,14 @@ export function run<Reply, Answer>(
     const command = new TripCommand(trip, aborts, resolve, reject);
     const { signal } = trip;
     if (signal?.aborted) {
-      command.fail(abortedCall(signal));
+      command.refuse(abortedCall(signal));
       return;
     }
     const job = pipeline.submit(command);
     if (signal === undefined) return;
     command.stop = () => {
       job.cancelled = true;
-      command.fail(abortedCall(signal));
+      command.refuse(abortedCall(signal));
     };
     aborts.add(signal, command.stop);
   });
@@ -44,6 +46,7 @@ class TripCommand<Reply, Answer> implements Command<Reply> {
   stop: (() => void) | undefined = undefined;
   readonly #trip: Trip<Reply, Answer>;
   readonly #aborts: Aborts;
+  #isRefused = false;
   readonly #resolve: (answer: Answer) => void;
   readonly #reject: (error: unknown) => void;
 
@@ -60,8 +63,8 @@ class TripCommand<Reply, Answer> implements Command<Reply> {
     this.#reject = reject;
   }
 
-  plan(view: View): Reply {
-    return this.#trip.plan(view);
+  plan(view: View, attempts: Attempts): Reply {
+    return this.#trip.plan(view, attempts);
   }
 
   needsProof(): boolean {
@@ -69,20 +72,24 @@ class TripCommand<Reply, Answer> implements Command<Reply> {
   }
 
   done(reply: Reply, commit: Commit): void {
-    this.#ignoreSignal();
     try {
-      this.#resolve(this.#trip.answer(reply, commit));
+      const answer = this.#trip.answer(reply, commit);
+      this.#ignoreSignal();
+      this.#resolve(answer);
     } catch (error) {
-      this.#fail(error);
+      this.refuse(error);
     }
   }
 
   fail(error: unknown): void {
-    this.#ignoreSignal();
-    this.#fail(error);
+    this.#trip.onFailure?.(error);
+    this.refuse(error);
   }
 
-  #fail(error: unknown): void {
+  refuse(error: unknown): void {
+    if (this.#isRefused) return;
+    this.#isRefused = true;
+    this.#ignoreSignal();
     if (error instanceof LockError) this.#trip.onError?.(error);
     this.#reject(error);
   }

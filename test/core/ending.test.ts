@@ -1,6 +1,7 @@
 /** How locks end and live on: release, extension, revocation, expiry. */
 import { describe, expect, test } from "vitest";
-import { extend } from "../../src/core/release.js";
+import { extend, release } from "../../src/core/release.js";
+import { MapView } from "./map-view.js";
 import { resource, Stage } from "./stage.js";
 
 describe("a release", () => {
@@ -36,6 +37,19 @@ describe("a release", () => {
     const ann = stage.hold("ann", "/plan", { ttlMs: 1000 });
     stage.now += 1000;
     expect(stage.release(ann)).toEqual({ kind: "none" });
+  });
+
+  test("that serves nobody leaves the queue as it is, tells whoever waits, and does not care who is above", () => {
+    const stage = new Stage();
+    const ann = stage.hold("ann", "/docs/plan");
+    stage.queue("bob", "/docs/plan");
+    const view = new MapView(stage.entries, { earliest: stage.now, latest: stage.now, managerId: "one" });
+    const name = { resource: resource("/docs/plan"), agentId: "ann", lockId: ann.claims[0]!.lockId };
+    expect(release(view, name, undefined)).toMatchObject({ kind: "released", promoted: [] });
+    expect(view.lock("/docs/plan")).toMatchObject({ holders: [], queue: { waiting: 1 } });
+    expect(view.announced).toEqual(["/docs/plan"]);
+    stage.hold("cat", "/docs");
+    expect(view.stillHolds(stage.entries)).toBe(true);
   });
 
   test("of one reader leaves the others their tokens", () => {

@@ -280,6 +280,31 @@ describe("Ten thousand calls on one signal", () => {
     expect(warnings).toEqual([]);
   });
 
+  test("that look at a store which is down for a while put one listener on it together", async () => {
+    const warnings = listenForWarnings();
+    const play = stage();
+    const store = new FaultyStore(play.store, { clock: play.clock });
+    const locks = await play.manager({}, { store });
+    const controller = new AbortController();
+    const look = (path: string): Promise<unknown> => locks.getLock(path, { signal: controller.signal });
+    store.down();
+    const calls = Array.from({ length: 100 }, (_, n) => watch(look(`/a/${n}`)));
+    await play.clock.advance(50);
+    expect(getEventListeners(controller.signal, "abort")).toHaveLength(1);
+    store.up();
+    await play.clock.advance(500);
+    expect(calls.every((call) => call.state === "resolved")).toBe(true);
+    expect(getEventListeners(controller.signal, "abort")).toEqual([]);
+    store.down();
+    const stopped = watch(look("/a"));
+    await play.clock.advance(50);
+    controller.abort();
+    await play.clock.settle();
+    expect(stopped.error).toMatchObject({ code: "aborted" });
+    expect(getEventListeners(controller.signal, "abort")).toEqual([]);
+    expect(warnings).toEqual([]);
+  });
+
   test("that all wait are all refused when it aborts, and leave nothing", { timeout: 30_000 }, async () => {
     const locks = await realManager();
     const held = await locks.acquireLock("/a", "ann");

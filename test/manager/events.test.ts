@@ -45,6 +45,17 @@ describe("Events", () => {
     expect(released?.heldMs).toBeLessThan(1_501);
   });
 
+  test("tell how long a waiter waited that was queued and served in one change", async () => {
+    const play = stage();
+    const events = await told(play, async (locks) => {
+      const first = await locks.acquireLock("/a", "ann", { ttl: "1m" });
+      const next = locks.acquireLock("/a", "bob", { ttl: "1m" });
+      await Promise.all([first.release(), next]);
+    });
+    expect(types(events)).toEqual(["acquired", "queued", "contended", "released", "acquired"]);
+    expect(events[4]).toMatchObject({ agentId: "bob", waitedMs: 0 });
+  });
+
   test("tell a wait, a hand-over, an expiry, a forced release and a refusal", async () => {
     const play = stage();
     const events = await told(play, async (locks) => {

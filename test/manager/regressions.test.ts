@@ -93,3 +93,45 @@ test("A call that joins a lock in the very change in which its last handle is re
   const isThere = (await locks.getLock("/a"))?.lockId === joined.lockId;
   expect(joined.signal.aborted).toBe(!isThere);
 });
+
+test("What was forgotten while a commit that expected it was under way is not taken for absent when that commit is applied.", async () => {
+  const play = stage();
+  const store = new FaultyStore(play.store, { clock: play.clock });
+  const locks = await play.manager({}, { store });
+  const other = await play.manager();
+  const { lockId } = await locks.acquireLock("/a", "ann", { ttl: "10m" });
+  await locks.acquireLock("/b", "cat", { ttl: "10m" });
+  const waiting = watch(locks.acquireLock("/b", "bob", { timeout: "1m" }));
+  await play.clock.settle();
+  // As many as one commit takes, all proving that the path is held; the release waits for the next one.
+  store.nextCommit({ kind: "slow", ms: 100 });
+  const asked = Array.from({ length: 512 }, () => watch(locks.acquireLock("/a", "dan", { timeout: 0 })));
+  const released = locks.releaseLock("/a", "ann", lockId);
+  await play.clock.advance(60);
+  // Proved in the store, not answered yet: now the path changes, and a hint says so.
+  await play.run(other.extendLock("/a", "ann", lockId, "5m"));
+  await play.clock.advance(40);
+  expect(asked.every((one) => one.state === "rejected")).toBe(true);
+  expect(await play.run(released)).toBe(true);
+  expect(await play.run(other.getLock("/a"))).toBeUndefined();
+  expect(waiting.state).toBe("pending");
+});
+
+test("A lock that its agent acquired again while a release of it was fought out stays with that call.", async () => {
+  const play = stage();
+  const store = new FaultyStore(play.store, { clock: play.clock });
+  const locks = await play.manager({}, { store });
+  const first = await locks.acquireLock("/a", "ann", { ttl: "1m" });
+  store.nextCommit({ kind: "overtaken" }, 2);
+  const released = locks.releaseLock("/a", "ann", first.lockId);
+  await play.clock.settle();
+  // The release is tried again in a moment.
+  const second = await play.run(locks.acquireLock("/a", "ann", { ttl: "1m" }));
+  expect(second.lockId).toBe(first.lockId);
+  await play.clock.advance(100);
+  expect(await play.run(released)).toBe(true);
+  expect(await locks.getLock("/a")).toMatchObject({ lockId: second.lockId });
+  expect(second.signal.aborted).toBe(false);
+  expect(await play.run(second.release())).toBe(true);
+  expect(await play.leftovers()).toEqual([]);
+});

@@ -228,3 +228,22 @@ describe("After cancels and timeouts", () => {
     expect(await play.leftovers()).toEqual([]);
   });
 });
+
+test.each([1, 3, 10, 50])(
+  "A wait of %s ms among faster writers ends as held, and names the holder",
+  async (timeout) => {
+    const play = stage();
+    const store = new FaultyStore(play.store, { clock: play.clock });
+    // A store in this process has no deadline of its own: the call ends when its conflicts do.
+    const near = new Proxy(store, {
+      get: (target, name) =>
+        name === "traits" ? play.store.traits : Reflect.get(target, name, target).bind(target),
+    });
+    const locks = await play.manager({}, { store: near });
+    await locks.acquireLock("/a", "ann");
+    store.nextCommit({ kind: "overtaken" }, 100_000);
+    const call = watch(locks.acquireLock("/a", "bob", { timeout }));
+    await play.clock.advance(timeout + 100);
+    expect(call.error).toMatchObject({ code: "held", facts: { conflicts: [{ agentId: "ann" }] } });
+  },
+);

@@ -229,3 +229,18 @@ describe("The word that a manager lives", () => {
     expect(acquired.map((event) => event.agentId)).toEqual(["bob", "cat", "dan"]);
   });
 });
+
+test.each(["here", "elsewhere"])(
+  "A thousand calls made in one moment for a path held %s queue in the order in which they were made",
+  async (where) => {
+    const play = stage();
+    const [here, elsewhere] = [await play.manager({ maxWaitersPerResource: 2_000 }), await play.manager()];
+    await (where === "here" ? here : elsewhere).acquireLock("/a", "ann", { ttl: "1h" });
+    const agents = Array.from({ length: 1_000 }, (_, n) => `agent-${n}`);
+    const calls = agents.map((agent) => watch(here.acquireLock("/a", agent, { timeout: "1h" })));
+    await play.clock.advance(500);
+    expect(calls.every((call) => call.state === "pending")).toBe(true);
+    const waiters = (await entriesOf(play.store)).filter((entry) => entry.key.startsWith("wait/"));
+    expect(waiters.map((entry) => (entry.value as { agentId: string }).agentId)).toEqual(agents);
+  },
+);

@@ -41,6 +41,8 @@ interface Wait {
 const cleanUpMs = 60_000;
 /** How long an acquire that does not wait may take when every attempt ends without an answer. */
 const longestTryMs = 60_000;
+/** How long after it failed an order may still be carried out. */
+const lateOrderMs = 10_000;
 /** How much later than its timeout a call may be answered while stores are slow. */
 const slackMs = 100;
 
@@ -54,6 +56,8 @@ export class Fleet {
   private readonly waits = new Set<Wait>();
   /** Lock ids that an operator ended: their holders may hear of it a little later. */
   private readonly revoked = new Set<string>();
+  /** Paths on which an operator's order is under way, or may arrive late: whoever is granted one meanwhile may be hit as well. */
+  private readonly revoking = new Set<{ readonly process: Process; readonly path: string; until: number }>();
   /** Locks of an agent that acts through several processes: what it does in one, it hears in the other only by hint. */
   private readonly everywhere = new Set<string>();
   private started = 0;
@@ -118,9 +122,10 @@ export class Fleet {
     const one = this.mine()[which % Math.max(this.mine().length, 1)];
     if (one === undefined) return;
     const { resourcePath, agentId, lockId } = one.lock;
-    // All handles at once.
+    // All handles at once; one that is got meanwhile may outlive it.
+    const handles = this.held.filter((other) => other.lock.lockId === lockId);
     const become = (state: Held["state"]): void => {
-      for (const other of this.held) if (other.lock.lockId === lockId) other.state = state;
+      for (const other of handles) other.state = state;
     };
     become("unsure");
     const released = one.process.manager.releaseLock(resourcePath, agentId, lockId);
@@ -137,11 +142,19 @@ export class Fleet {
 
   revoke(process: Process, path: string): void {
     for (const lock of this.watched.locks) if (lock.path === path) this.revoked.add(lock.lockId);
-    // Whoever is granted the path meanwhile may be hit as well.
+    const order = { process, path, until: Infinity };
+    this.revoking.add(order);
     this.settle(
-      process.manager.forceRelease(path, { reason: "stuck" }).then((locks) => {
-        for (const lock of locks) this.revoked.add(lock.lockId);
-      }),
+      process.manager.forceRelease(path, { reason: "stuck" }).then(
+        (locks) => {
+          this.revoking.delete(order);
+          for (const lock of locks) this.revoked.add(lock.lockId);
+        },
+        (error: unknown) => {
+          order.until = this.clock.monotonic() + lateOrderMs;
+          throw error;
+        },
+      ),
       "revoke",
     );
   }
@@ -152,6 +165,9 @@ export class Fleet {
     process.store.vanish();
     this.processes = this.processes.filter((one) => one !== process);
     for (const wait of this.waits) if (wait.process === process) this.waits.delete(wait);
+    for (const order of this.revoking) {
+      if (order.process === process) order.until = this.clock.monotonic() + lateOrderMs;
+    }
     await this.start();
     this.count("killed");
   }
@@ -162,7 +178,7 @@ export class Fleet {
     const now = this.clock.now();
     const believed = this.mine().filter((one) => !one.lock.signal.aborted);
     for (const { lock } of believed) {
-      if (this.revoked.has(lock.lockId) || this.everywhere.has(lock.lockId)) continue;
+      if (this.isRevoked(lock) || this.everywhere.has(lock.lockId)) continue;
       const stored = this.watched.locks.find((one) => one.lockId === lock.lockId);
       must(stored !== undefined, `${lock.lockId} is gone, and ${lock.agentId} was not told (invariant I4)`);
       must(
@@ -174,6 +190,13 @@ export class Fleet {
     for (const { what, giveUpAt } of this.waits) {
       must(this.clock.monotonic() <= giveUpAt + slackMs, `no answer in time: ${what}`);
     }
+  }
+
+  private isRevoked({ lockId, resourcePath }: AcquiredLock): boolean {
+    for (const { path, until } of this.revoking) {
+      if (path === resourcePath && this.clock.monotonic() < until) this.revoked.add(lockId);
+    }
+    return this.revoked.has(lockId);
   }
 
   /** Once all is well: whoever waits has reason to, and nobody holds what nobody knows of. */

@@ -75,8 +75,10 @@ export class World {
   private readonly places = new Map<string, readonly number[]>();
   private readonly asked: Request[] = [];
   private readonly granted: Request[] = [];
-  /** Ids of locks that were acquired again. */
-  private readonly joined = new Set<string>();
+  /** Of each lock the other ids under which it was acquired again, by calls that may rely on it. */
+  private readonly joined = new Map<string, Set<string>>();
+  /** Ids of locks that the call which they were granted to has given up. */
+  private readonly abandoned = new Set<string>();
   /** Every lock there ever was. */
   private readonly history: NaiveLock[] = [];
   /** The fold of all events: the locks that began and did not end. */
@@ -166,15 +168,32 @@ export class World {
       retire(view, request, true, maxLocksPerAgent),
     );
     const ids = new Set(request.claims.map((claim) => claim.lockId));
-    // What another call of the agent joined is left to that one.
-    const mine = this.naive.locks.filter(
-      (lock) =>
-        ids.has(lock.lockId) && !this.joined.has(lock.lockId) && this.naive.inForce(lock, done.glance),
-    );
+    const inForce = this.naive.locks.filter((lock) => this.naive.inForce(lock, done.glance));
+    const mine = inForce.filter((lock) => this.isLastToGiveUp(lock.lockId, ids));
     for (const lock of mine) this.end(lock);
     this.naive.waiters = this.naive.waiters.filter((one) => one !== waiter);
     this.acceptPromoted(done.reply, done);
     if (mine.length > 0 || waiter !== undefined) this.count("retired");
+  }
+
+  /** Whether nobody relies on a lock any more once these ids are given up. Of several who joined nobody knows whether all have gone. */
+  private isLastToGiveUp(lockId: string, ids: ReadonlySet<string>): boolean {
+    const joiners = this.joinersOf(lockId);
+    if (ids.has(lockId)) {
+      this.abandoned.add(lockId);
+      return joiners.size === 0;
+    }
+    const [only] = joiners;
+    if (only === undefined || joiners.size > 1 || !ids.has(only)) return false;
+    if (this.abandoned.has(lockId)) return true;
+    joiners.clear();
+    return false;
+  }
+
+  private joinersOf(lockId: string): Set<string> {
+    const joiners = this.joined.get(lockId) ?? new Set();
+    this.joined.set(lockId, joiners);
+    return joiners;
   }
 
   promoteOne(which: number, staleness: number): void {
@@ -187,12 +206,13 @@ export class World {
     if (waiter !== undefined) this.withdraw(waiter, "aborted", staleness);
   }
 
-  release(which: number, wrong: Wrong, managerId: string, staleness: number): void {
+  /** `serving`: the next waiter in the same change, where that is possible. */
+  release(which: number, wrong: Wrong, serving: boolean, managerId: string, staleness: number): void {
     const lock = this.naive.locks[which % Math.max(this.naive.locks.length, 1)];
     if (lock === undefined) return;
     const name = this.nameOf(lock, wrong);
     const done = this.plan(managerId, staleness, (view) =>
-      release(view, name, this.setting.limits.maxLocksPerAgent),
+      release(view, name, serving ? this.setting.limits.maxLocksPerAgent : undefined),
     );
     const { reply, glance } = done;
     const expected = this.expected.standing(lock, wrong, glance) ?? "released";
@@ -582,7 +602,7 @@ export class World {
           [own.lockId, own.token],
           "a re-acquired lock (invariant I3)",
         );
-        if (own.lockId !== lockId) this.joined.add(own.lockId);
+        if (own.lockId !== lockId) this.joinersOf(own.lockId).add(lockId);
         if (asked > own.expiresAt) this.replace(own, { expiresAt: asked, ttlMs });
       }
     }
