@@ -27,7 +27,7 @@ export class RemoteViews {
 
   async lock(resourcePath: string, options: CallOptions): Promise<Lock | undefined> {
     const { holders } = await this.resource(resourcePath, options);
-    return holders.toSorted((a, b) => a.acquiredAt.getTime() - b.acquiredAt.getTime())[0];
+    return holders[0];
   }
 
   async resource(resourcePath: string, { signal }: CallOptions): Promise<ResourceState> {

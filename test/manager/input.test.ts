@@ -172,7 +172,6 @@ describe("A path is refused that is", () => {
     await expectInvalid(all, "resourcePaths[0]", () => locks.checkLocks([path], "ann"));
     if (path === undefined) return;
     await expectInvalid(all, "prefix", () => locks.listLocks({ prefix: path }));
-    await expectInvalid(all, "cursor", () => locks.listLocks({ cursor: path }));
     await expectInvalid(all, "prefix", () => locks.events({ prefix: path }));
   });
 });
