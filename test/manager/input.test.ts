@@ -354,6 +354,12 @@ test("Work that is no function is refused before a lock is taken.", async () => 
   await expectInvalid(all, "work", () => all.locks.withLock("/a", "ann", {}, undefined as never));
 });
 
+test("A value that is not there is called missing.", async () => {
+  const { locks } = await setting();
+  const error = await refusal(locks.forceRelease("/a", {} as never), "invalid");
+  expect(error.message).toMatch(/^Missing reason: expected at most 200 characters/);
+});
+
 test("A long value is shown shortened, and with its control characters escaped.", async () => {
   const { locks } = await setting();
   const long = await refusal(locks.acquireLock("x".repeat(5_000), "ann"), "invalid");
