@@ -16,6 +16,7 @@ export interface ApiDescription {
 }
 
 interface Operation {
+  readonly tags: readonly string[];
   readonly responses: Readonly<
     Record<string, { readonly content: Readonly<Record<string, { readonly schema?: unknown }>> }>
   >;

@@ -44,6 +44,10 @@ describe("plain pages", () => {
       "post /v1/locks/extend",
       "post /v1/locks/release",
     ]);
+    const groups = Object.values(json.paths).flatMap((path) =>
+      Object.values(path).flatMap(({ tags }) => tags),
+    );
+    expect([...new Set(groups)]).toEqual(["Locks", "Resources and agents", "Server"]);
     expect(Object.keys(json.components.schemas)).toEqual(
       expect.arrayContaining(["Lock", "Problem", "AcquireRequest"]),
     );
