@@ -119,7 +119,8 @@ const shownValueLength = 256;
 /** An `invalid` error: names the field, shows the value (shortened) and says what is allowed. */
 export function invalid(field: string, value: unknown, allowed: string): LockError {
   const shown = shorten(show(value));
-  return new LockError("invalid", `Invalid ${field} ${shown}: expected ${allowed}.`, {
+  const found = value === undefined ? `Missing ${field}` : `Invalid ${field} ${shown}`;
+  return new LockError("invalid", `${found}: expected ${allowed}.`, {
     field,
     value: shown,
     allowed,

@@ -86,16 +86,16 @@ export interface ListFilter extends CallOptions {
   readonly mode?: Mode;
   /** Only locks that expire within this time. */
   readonly expiringWithin?: Duration;
-  /** How many paths a page looks at, 1 to 1000, default 1000. A path that is shared has several locks. */
+  /** How many locks a page holds at most, 1 to 1000, default 1000. */
   readonly limit?: number;
-  /** `nextCursor` of the page before. */
+  /** `nextCursor` of the page before, whose filter was the same. */
   readonly cursor?: string;
 }
 
 export interface LockPage {
-  /** In byte order of their paths. */
+  /** In byte order of their paths; those of one path in the order of their grants. */
   readonly locks: readonly Lock[];
-  /** Absent on the last page. A page may hold fewer locks than its limit of paths, even none, and still not be the last. */
+  /** Absent on the last page. Opaque. A page may hold fewer locks than its limit, even none, and still not be the last. */
   readonly nextCursor?: string;
 }
 

@@ -78,6 +78,11 @@ export class Call {
 
   async #open(agentId: string): Promise<LockManager> {
     const place = findPlace(this.flags, this.around);
+    if (place.value.url === "memory:") {
+      this.out.warn(
+        "memory: is a store of this command alone: nobody else sees its locks, and they end with it.",
+      );
+    }
     try {
       return await this.wiring.openManager(place.value, agentId);
     } catch (error) {

@@ -55,6 +55,7 @@ export function defineCommands(perform: Perform): Command[] {
       .option("--mine", "held by the agent that acts")
       .option("--waiting", "on resources that somebody waits for, and how many")
       .option("--expiring <duration>", "that expire within this time, such as 1m")
+      .option("--watch", "look again each second; a table on a terminal, else a line for each change")
       .action(perform<LsFlags>(async () => (await import("./ls.js")).ls)),
     new Command("show")
       .summary("state, holders and queue of a resource")

@@ -1,5 +1,5 @@
-/** `ls`: the locks in force, as a table. */
-import type { ListFilter, Lock, LockManager } from "../lock-manager.js";
+/** `ls`: the locks in force, as a table; with --watch again and again. */
+import type { CallOptions, ListFilter, Lock, LockManager } from "../lock-manager.js";
 import type { Call } from "./call.js";
 import { heldFor, modeAndScope, showPath } from "./describe-lock.js";
 import { exitCodes } from "./exit-codes.js";
@@ -7,6 +7,7 @@ import { printable } from "./printable.js";
 import { table } from "./table.js";
 import { timeLeft } from "./times.js";
 import { lockToJson } from "./to-json.js";
+import type { Row } from "./watch-list.js";
 
 export type LsFlags = {
   readonly prefix?: string;
@@ -14,13 +15,8 @@ export type LsFlags = {
   readonly mine?: boolean;
   readonly waiting?: boolean;
   readonly expiring?: string;
+  readonly watch?: boolean;
 };
-
-interface Row {
-  readonly lock: Lock;
-  /** How many wait on its path; asked for only with --waiting. */
-  readonly waiters?: number;
-}
 
 /** How many resources are looked at at once for their queues. */
 const looksAtOnce = 32;
@@ -34,10 +30,17 @@ export async function ls(call: Call, flags: LsFlags): Promise<number> {
     ...(flags.expiring !== undefined && { expiringWithin: flags.expiring }),
     ...(agentId !== undefined && { agentId }),
   };
+  const look = async (manager: LockManager, signal?: AbortSignal): Promise<Row[]> => {
+    const options = signal === undefined ? {} : { signal };
+    const locks = await listAll(manager, { ...filter, ...options });
+    return flags.waiting === true ? waitedFor(manager, locks, options) : locks.map((lock) => ({ lock }));
+  };
+  if (flags.watch === true) {
+    const { watchList } = await import("./watch-list.js");
+    return watchList(call, { look, describe: (rows, now) => describe(call, rows, now) });
+  }
   return call.withManager(call.agentId, async (manager) => {
-    const locks = await listAll(manager, filter);
-    const rows: Row[] =
-      flags.waiting === true ? await waitedFor(manager, locks) : locks.map((lock) => ({ lock }));
+    const rows = await look(manager);
     const now = call.now();
     const json = {
       locks: rows.map(({ lock, waiters }) => ({ ...lockToJson(lock, now), waiters })),
@@ -57,11 +60,11 @@ async function listAll(manager: LockManager, filter: ListFilter): Promise<Lock[]
   }
 }
 
-async function waitedFor(manager: LockManager, locks: readonly Lock[]): Promise<Row[]> {
+async function waitedFor(manager: LockManager, locks: readonly Lock[], options: CallOptions): Promise<Row[]> {
   const rows: Row[] = [];
   for (let from = 0; from < locks.length; from += looksAtOnce) {
     const some = locks.slice(from, from + looksAtOnce);
-    const states = await Promise.all(some.map((lock) => manager.getResource(lock.resourcePath)));
+    const states = await Promise.all(some.map((lock) => manager.getResource(lock.resourcePath, options)));
     some.forEach((lock, index) => {
       const waiters = states[index]?.queueLength ?? 0;
       if (waiters > 0) rows.push({ lock, waiters });

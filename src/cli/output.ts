@@ -11,6 +11,8 @@ export interface Output {
   readonly verbose: boolean;
   /** The result of the command: `data` as JSON, or `text`, which --quiet drops. */
   result(data: unknown, text: () => string | Promise<string>): Promise<void>;
+  /** One of many results, each on a line of its own: JSON lines, or text that --quiet drops. */
+  line(data: unknown, text: () => string): void;
   /** What is going on, on stderr; --quiet drops it. */
   note(text: string): void;
   /** What must be known, on stderr. */
@@ -35,6 +37,10 @@ export function createOutput(flags: CommonFlags): Output {
     async result(data, text) {
       if (json) process.stdout.write(`${escapeInJson(JSON.stringify(data, undefined, 2))}\n`);
       else if (!quiet) process.stdout.write(endedLine(await text()));
+    },
+    line(data, text) {
+      if (json) process.stdout.write(`${escapeInJson(JSON.stringify(data))}\n`);
+      else if (!quiet) process.stdout.write(`${text()}\n`);
     },
     note(text) {
       if (!quiet) say(text);

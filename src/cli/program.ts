@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import type { Call } from "./call.js";
 import { addCommonFlags, defineCommands, type Perform } from "./commands.js";
 import { exitCodes } from "./exit-codes.js";
+import { facts } from "./fact-lines.js";
 import { say } from "./say.js";
 import type { CommonFlags, Surroundings } from "./settings.js";
 import type { Wiring } from "./wiring.js";
@@ -67,9 +68,15 @@ function createProgram(perform: Perform, version: string): Command {
       .exitOverride()
       .showSuggestionAfterError(true)
       .configureHelp({ subcommandTerm: termOf })
-      .configureOutput({ outputError: (text) => say(text.replace(/^error: /, "")) });
+      .configureOutput({ outputError: (text) => say(usageError(command, text)) });
   }
   return program;
+}
+
+function usageError(command: Command, text: string): string {
+  const name = command.parent === null ? "" : `${command.name()} `;
+  const next = facts([["next", `\`engram-lock ${name}--help\` shows what there is.`]]);
+  return [text.trimEnd().replace(/^error: /, ""), ...next].join("\n");
 }
 
 /** `run PATH... -- COMMAND [ARGS...]`. */

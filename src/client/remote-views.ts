@@ -27,7 +27,7 @@ export class RemoteViews {
 
   async lock(resourcePath: string, options: CallOptions): Promise<Lock | undefined> {
     const { holders } = await this.resource(resourcePath, options);
-    return holders.toSorted((a, b) => a.acquiredAt.getTime() - b.acquiredAt.getTime())[0];
+    return holders[0];
   }
 
   async resource(resourcePath: string, { signal }: CallOptions): Promise<ResourceState> {
@@ -64,8 +64,9 @@ export class RemoteViews {
   }
 
   async agent(agentId: string, { signal }: CallOptions): Promise<AgentState> {
+    if (agentId === "") throw invalid("agentId", agentId, "a string of 1 to 256 bytes");
     const path = `/v1/agents/${encode("agentId", agentId)}`;
-    const action = `look at agent ${JSON.stringify(agentId)}`;
+    const action = `see what ${JSON.stringify(agentId)} holds`;
     return agentStateFromJson(
       await this.#calls.read({ method: "GET", path, action, signal }, agentStateSchema),
     );

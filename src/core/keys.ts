@@ -59,11 +59,6 @@ export function agentKey(agentId: string): string {
 
 export const allAgents = "agent/";
 
-/** True for the entry of an agent itself, false for those below it. */
-export function isAgentKey(key: string): boolean {
-  return !key.includes("/", allAgents.length);
-}
-
 export function agentLocks(agent: string): string {
   return `${agent}/lock/`;
 }

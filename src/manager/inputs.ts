@@ -13,6 +13,7 @@ import type {
   Scope,
 } from "../lock-manager.js";
 import { type Config, longestMs, shortestTtlMs } from "./config.js";
+import { type ListPosition, parseCursor } from "./list-cursor.js";
 import { RecentMap } from "./recent-map.js";
 
 const mostPathsPerAcquire = 50;
@@ -54,14 +55,14 @@ const eventTypes: Readonly<Record<LockEventType, true>> = {
 
 /** What a list shows, checked. */
 export interface ListTerms {
-  readonly prefix: string | undefined;
+  readonly prefix: string;
   readonly agentId: string | undefined;
   readonly resourceType: string | undefined;
   readonly mode: Mode | undefined;
   readonly expiringWithinMs: number | undefined;
   readonly limit: number;
-  /** The path of the last lock of the page before. */
-  readonly cursor: string | undefined;
+  /** Where the page before ended. */
+  readonly after: ListPosition | undefined;
 }
 
 /** The terms of an acquire, with every default filled in. */
@@ -163,15 +164,16 @@ export class Inputs {
 
   list(filter: ListFilter): ListTerms {
     requireObject("filter", filter);
-    const { prefix, agentId, resourceType, mode, expiringWithin, limit = mostPerPage, cursor } = filter;
+    const { agentId, resourceType, mode, expiringWithin, limit = mostPerPage, cursor } = filter;
     if (mode !== undefined && mode !== "exclusive" && mode !== "shared") {
       throw invalid("mode", mode, '"exclusive" or "shared"');
     }
     if (!Number.isInteger(limit) || limit < 1 || limit > mostPerPage) {
       throw invalid("limit", limit, `a whole number from 1 to ${mostPerPage}`);
     }
+    const prefix = this.path(filter.prefix === undefined ? "/" : filter.prefix, "prefix").path;
     return {
-      prefix: prefix === undefined ? undefined : this.path(prefix, "prefix").path,
+      prefix,
       agentId: agentId === undefined ? undefined : this.agent(agentId),
       resourceType: resourceType === undefined ? undefined : this.#type(resourceType),
       mode,
@@ -180,7 +182,7 @@ export class Inputs {
           ? undefined
           : toMilliseconds("expiringWithin", expiringWithin, { minMs: 0, maxMs: longestMs }),
       limit,
-      cursor: cursor === undefined ? undefined : this.path(cursor, "cursor").path,
+      after: cursor === undefined ? undefined : parseCursor(cursor, prefix),
     };
   }
 

@@ -1,12 +1,10 @@
-/** Looking at what is there: each answer from one snapshot of the store (each page, for lists), and nothing expired in it. */
+/** Looking at what is there (I13): each answer, and each page of a list, is from one snapshot of the store, and no lock in it has expired. */
 import {
   agentKey,
   agentLocks,
   agentWaits,
-  allAgents,
   allLocks,
   allWaiters,
-  isAgentKey,
   lockKey,
   locksBelow,
   pathOfAgentLockKey,
@@ -19,13 +17,22 @@ import type { Holder } from "../core/records.js";
 import { type ResourcePath, typeOf } from "../core/resource-path.js";
 import { asAgentWait, asLock, asWaiter, type Found } from "../core/view.js";
 import type { AgentState, Lock, LockPage, LockStats, ResourceState, Waiter } from "../lock-manager.js";
-import type { Range } from "../store/store.js";
+import type { Query, ReadReply } from "../store/store.js";
 import type { ListTerms } from "./inputs.js";
+import {
+  byGrant,
+  type ListPosition,
+  positionAfter,
+  positionBehind,
+  standsAfter,
+  toCursor,
+} from "./list-cursor.js";
 import { lockOf, waiterOf } from "./lock-of.js";
 import type { Read } from "./reader.js";
 
 const shownWaiters = 100;
-const pageSize = 1_000;
+/** Then everything is read at once, whatever else happens meanwhile. */
+const mostNarrowReads = 3;
 
 export class Inspection {
   readonly #read: Read;
@@ -56,105 +63,106 @@ export class Inspection {
   }
 
   async list(terms: ListTerms, signal?: AbortSignal): Promise<LockPage> {
-    const { prefix, limit, cursor } = terms;
-    const first = cursor === undefined && prefix !== undefined && prefix !== "/";
-    const range: Range = {
-      prefix: prefix === undefined ? allLocks : locksBelow(prefix),
-      limit,
-      ...(cursor === undefined ? {} : { after: lockKey(cursor) }),
-    };
+    const { prefix, limit } = terms;
+    const from: ListPosition = terms.after ?? { path: prefix };
+    const range = { prefix: locksBelow(prefix), after: lockKey(from.path), limit: limit + 1 };
     const { entries, ranges, storeTime } = await this.#read(
-      { keys: first ? [lockKey(prefix)] : [], ranges: [range] },
+      { keys: [lockKey(from.path)], ranges: [range] },
       signal,
     );
-    const page = ranges[0] ?? [];
-    const last = page.length === limit ? page.at(-1) : undefined;
-    const locks = [...entries, ...page]
+    const [rest = []] = ranges;
+    const matching = [...entries, ...rest]
       .flatMap((entry) => locksIn(entry, storeTime))
-      .filter((lock) => matches(lock, terms, storeTime));
-    return { locks, ...(last === undefined ? {} : { nextCursor: pathOfLockKey(last.key) }) };
+      .filter((lock) => standsAfter(lock, from) && matches(lock, terms, storeTime));
+    const locks = matching.slice(0, limit);
+    const [shown, read] = [locks.at(-1), rest.at(-1)];
+    if (shown !== undefined && matching.length > limit) {
+      return { locks, nextCursor: toCursor(positionAfter(shown)) };
+    }
+    const more = read !== undefined && rest.length > limit;
+    return { locks, ...(more && { nextCursor: toCursor(positionBehind(pathOfLockKey(read.key))) }) };
   }
 
-  async agentLocks(agentId: string, signal?: AbortSignal): Promise<Lock[]> {
-    return (await this.agent(agentId, 0, signal)).locks.slice();
-  }
-
-  /** Two reads: what the agent has, and how that stands. The second decides, so nothing is shown that is not so. */
   async agent(agentId: string, limit: number, signal?: AbortSignal): Promise<AgentState> {
     const agent = agentKey(agentId);
-    const { ranges } = await this.#read(
-      { ranges: [{ prefix: agentLocks(agent) }, { prefix: agentWaits(agent) }] },
+    const { named, found, storeTime } = await this.#named(
+      [agentLocks(agent), agentWaits(agent)],
+      ([held = [], waiting = []]) => [
+        ...held.map((entry) => lockKey(pathOfAgentLockKey(agent, entry.key))),
+        ...waiting.map(asAgentWait).map(({ path, n }) => waitKey(path, n)),
+      ],
       signal,
     );
-    const [held = [], waiting = []] = ranges;
-    const lockKeys = held.map((found) => lockKey(pathOfAgentLockKey(agent, found.key)));
-    const waitKeys = waiting.map((found) => {
-      const { path, n } = asAgentWait(found);
-      return waitKey(path, n);
-    });
-    const { entries, storeTime } = await this.#read({ keys: [...lockKeys, ...waitKeys] }, signal);
+    const entries = named.flatMap((key) => found.get(key) ?? []);
     return {
       agentId,
       locks: entries
-        .slice(0, lockKeys.length)
+        .filter(({ key }) => key.startsWith(allLocks))
         .flatMap((entry) => locksIn(entry, storeTime))
         .filter((lock) => lock.agentId === agentId)
         .toSorted((a, b) => a.acquiredAt.getTime() - b.acquiredAt.getTime()),
-      waiting: entries
-        .slice(lockKeys.length)
-        .flatMap((entry) => (entry === undefined ? [] : [waiterIn(entry)]))
-        .filter((waiter) => waiter.agentId === agentId),
+      waiting: entries.filter(({ key }) => key.startsWith(allWaiters)).map(waiterIn),
       limit,
     };
   }
 
   async count(signal?: AbortSignal): Promise<number> {
-    let count = 0;
-    await this.#scan(allLocks, signal, (found, now) => {
-      for (const holder of asLock(found).holders) if (holder.expiresAt > now) count++;
-    });
-    return count;
+    const { ranges, storeTime } = await this.#read({ ranges: [{ prefix: allLocks }] }, signal);
+    return holdersIn(ranges[0], storeTime).length;
   }
 
   async stats(signal?: AbortSignal): Promise<LockStats> {
-    const locks = await this.count(signal);
-    let waiters = 0;
-    let agents = 0;
-    let oldest = Infinity;
-    await this.#scan(allWaiters, signal, (found) => {
-      waiters++;
-      oldest = Math.min(oldest, asWaiter(found).since);
-    });
-    await this.#scan(allAgents, signal, (found) => {
-      if (isAgentKey(found.key)) agents++;
-    });
-    return { locks, waiters, agents, ...(waiters === 0 ? {} : { oldestWaiterSince: new Date(oldest) }) };
+    const { ranges, storeTime } = await this.#read(
+      { ranges: [{ prefix: allLocks }, { prefix: allWaiters }] },
+      signal,
+    );
+    const holders = holdersIn(ranges[0], storeTime);
+    const waiters = (ranges[1] ?? []).map(asWaiter);
+    const oldest = waiters.reduce((earliest, { since }) => Math.min(earliest, since), Infinity);
+    return {
+      locks: holders.length,
+      waiters: waiters.length,
+      agents: new Set([...holders, ...waiters].map(({ agentId }) => agentId)).size,
+      ...(waiters.length > 0 && { oldestWaiterSince: new Date(oldest) }),
+    };
   }
 
-  /** Reads a whole range in pages. */
-  async #scan(
-    prefix: string,
+  /**
+   * Entries, and those they name, in one snapshot: reads the ranges together with what they named the time before, until
+   * that is what they name.
+   */
+  async #named(
+    prefixes: readonly string[],
+    namesIn: (ranges: ReadReply["ranges"]) => string[],
     signal: AbortSignal | undefined,
-    visit: (found: Found, now: number) => void,
-  ): Promise<void> {
-    let after: string | undefined;
-    do {
-      const range: Range = { prefix, limit: pageSize, ...(after === undefined ? {} : { after }) };
-      const { ranges, storeTime } = await this.#read({ ranges: [range] }, signal);
-      const page = ranges[0] ?? [];
-      for (const found of page) visit(found, storeTime);
-      after = page.length === pageSize ? page.at(-1)?.key : undefined;
-    } while (after !== undefined);
+  ): Promise<{ named: readonly string[]; found: ReadonlyMap<string, Found>; storeTime: number }> {
+    const ranges = prefixes.map((prefix) => ({ prefix }));
+    for (let reads = 1, keys: readonly string[] = []; ; reads++) {
+      const whole = reads > mostNarrowReads;
+      const query: Query = whole
+        ? { ranges: [...ranges, { prefix: allLocks }, { prefix: allWaiters }] }
+        : { keys, ranges };
+      const reply = await this.#read(query, signal);
+      const entries = [...reply.entries, ...reply.ranges.flat()].filter((entry) => entry !== undefined);
+      const found = new Map(entries.map((entry) => [entry.key, entry]));
+      const named = namesIn(reply.ranges);
+      if (whole || named.every((key) => found.has(key))) return { named, found, storeTime: reply.storeTime };
+      keys = named;
+    }
   }
 }
 
-/** The locks in force of an entry, the oldest first. */
+/** The locks in force of an entry, in the order of their grants. */
 function locksIn(entry: Found | undefined, now: number): Lock[] {
   if (entry === undefined) return [];
   const path = pathOfLockKey(entry.key);
-  return asLock(entry)
-    .holders.filter((holder: Holder) => holder.expiresAt > now)
-    .map((holder) => lockOf(path, holder, entry.revision));
+  return holdersIn([entry], now)
+    .map((holder) => lockOf(path, holder, entry.revision))
+    .toSorted(byGrant);
+}
+
+function holdersIn(entries: readonly Found[] = [], now: number): Holder[] {
+  return entries.flatMap((entry) => asLock(entry).holders.filter(({ expiresAt }) => expiresAt > now));
 }
 
 function waiterIn(entry: Found): Waiter {

@@ -7,7 +7,7 @@ const wholeNumber = z
   .string()
   .regex(/^\d{1,6}$/, "a whole number from 1 to 1000")
   .transform(Number)
-  .meta({ type: "integer", minimum: 1, maximum: 1000, description: "Default 1000." });
+  .meta({ type: "integer", minimum: 1, maximum: 1000, description: "How many locks at most. Default 1000." });
 
 export const listQuerySchema = z.strictObject({
   agent_id: agentIdField.optional().meta({ description: "Only locks of this agent." }),
@@ -19,12 +19,17 @@ export const listQuerySchema = z.strictObject({
     .optional()
     .meta({ description: "Only locks that expire within this time.", examples: ["1m"] }),
   limit: wholeNumber.optional(),
-  cursor: z.string().optional().meta({ description: "`next_cursor` of the page before." }),
+  cursor: z
+    .string()
+    .optional()
+    .meta({ description: "`next_cursor` of the page before, whose filter was the same." }),
 });
 
 export const lockPageSchema = z
   .object({
-    locks: z.array(lockSchema).meta({ description: "In byte order of their paths." }),
+    locks: z
+      .array(lockSchema)
+      .meta({ description: "In byte order of their paths; those of one path in the order of their grants." }),
     next_cursor: z
       .string()
       .nullable()

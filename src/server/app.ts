@@ -55,8 +55,10 @@ export function createApp(
     startPageRoute(services),
   ];
   for (const route of routes) {
-    if (route.description !== undefined)
-      app.openAPIRegistry.registerPath({ method: route.method, path: route.path, ...route.description });
+    if (route.description !== undefined) {
+      const { method, path, description } = route;
+      app.openAPIRegistry.registerPath({ method, path, tags: [groupOf(path)], ...description });
+    }
     app.on(route.method, patternOf(route), async ({ env: { exchange } }) => {
       exchange.route = route.path;
       return toResponse(finish.complete(exchange, await route.answer(exchange)));
@@ -68,6 +70,12 @@ export function createApp(
   });
   app.onError((error, { env: { exchange } }) => toResponse(finish.refuse(exchange, error)));
   return (request, exchange) => app.fetch(request, { exchange });
+}
+
+/** Under which heading the description lists it. */
+function groupOf(path: string): string {
+  if (path.startsWith("/v1/locks")) return "Locks";
+  return path.startsWith("/v1/") ? "Resources and agents" : "Server";
 }
 
 function patternOf({ path, pattern }: Route): string {

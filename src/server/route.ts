@@ -27,8 +27,12 @@ export interface RouteDescription {
   readonly responses: Responses;
 }
 
-export function jsonBody(schema: z.ZodType): NonNullable<NonNullable<RouteConfig["request"]>["body"]> {
-  return { required: true, content: { "application/json": { schema } } };
+/** @param example is accepted as it is; one made of all fields would be refused, because some exclude each other. */
+export function jsonBody(
+  schema: z.ZodType,
+  example: object,
+): NonNullable<NonNullable<RouteConfig["request"]>["body"]> {
+  return { required: true, content: { "application/json": { schema, example } } };
 }
 
 export function jsonResponse(status: number, description: string, schema: z.ZodType): Responses {

@@ -172,6 +172,11 @@ export class Running {
     this.#process.kill(signal);
   }
 
+  /** As `head` does once it has enough. */
+  closeStdout(): void {
+    this.#process.stdout?.destroy();
+  }
+
   /** What `run` runs has a process group of its own, and would outlive it. */
   killTree(): void {
     if (this.#over) return;

@@ -60,6 +60,8 @@ describe("a command line that makes no sense exits with 64 and says what is wron
   test.each([
     ["an unknown command", ["acquir", "/a"], "Did you mean acquire?"],
     ["an unknown flag", ["acquire", "/a", "--time", "1s"], "unknown option '--time'"],
+    ["and where to look", ["acquire", "/a", "--time", "1s"], "next      `engram-lock acquire --help` shows"],
+    ["also for what is no command", ["lock", "/a"], "next      `engram-lock --help` shows"],
     ["a flag without its value", ["acquire", "/a", "--ttl"], "argument missing"],
     ["no path", ["acquire"], "at least one path"],
     ["no path before the dashes", ["run", "--", "true"], "at least one path before --"],

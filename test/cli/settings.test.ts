@@ -94,6 +94,12 @@ describe("the locks are", () => {
   });
 });
 
+test("a store of one command alone is used, and said to be just that", async () => {
+  const { code, stderr } = await desk.run(["acquire", "/plan", "--store", "memory:"]);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/^engram-lock: memory: is a store of this command alone/);
+});
+
 describe("a configuration file that is wrong exits with 78, names the file and says what is wrong", () => {
   test.each([
     ["no JSON", "{", "not JSON"],

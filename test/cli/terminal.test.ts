@@ -94,6 +94,25 @@ describe.skipIf(spawnSync(terminalTool, ["--version"]).status !== 0)(
       expect(await inTerminal(trap, [["ready", "\u0003"]])).toMatch(/told[^]*exit 5/);
     });
 
+    test("ls --watch draws its table again in the same place, until Ctrl-C", async () => {
+      await desk.hold("ann", ["/plan"], { reason: "at work" });
+      const shown = await inTerminal("trap : INT; $E ls --watch; echo exit $?", [["\u001b[3F", "\u0003"]]);
+      const [first = "", again = ""] = shown.split("\u001b[3F");
+      expect(first).toMatch(/1 lock {3}Ctrl-C ends[^]*\/plan/);
+      expect(again).toMatch(/1 lock[^]*\/plan[^]*exit 130/);
+    });
+
+    test("ls --watch shows as many locks as there is room for", async () => {
+      await desk.hold(
+        "ann",
+        Array.from({ length: 30 }, (_, n) => `/many/${n}`),
+      );
+      const watch = "stty rows 10; trap : INT; $E ls --watch --no-color; echo exit $?";
+      const shown = await inTerminal(watch, [["more", "\u0003"]]);
+      expect(shown).toMatch(/30 locks[^]*\/many\/0 [^]*… and 24 more\r\n/);
+      expect(shown).not.toContain("/many/29");
+    });
+
     test("Ctrl-C while waiting leaves the queue", async () => {
       await desk.hold("ann", ["/plan"]);
       const shown = await inTerminal("trap : INT; $E run /plan -- echo never; echo exit $?", [

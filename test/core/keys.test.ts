@@ -3,7 +3,6 @@ import {
   agentKey,
   agentLockKey,
   agentLocks,
-  isAgentKey,
   lockKey,
   locksBelow,
   pathOfAgentLockKey,
@@ -49,8 +48,7 @@ describe("ranges take in what is theirs and nothing else", () => {
   test("an agent with a slash in its name does not reach into another agent's entries", () => {
     const nasty = agentKey("ann/lock");
     expect(nasty.startsWith(agentLocks(agentKey("ann")))).toBe(false);
-    expect(isAgentKey(nasty)).toBe(true);
-    expect(isAgentKey(agentLockKey(nasty, "/a"))).toBe(false);
+    expect(nasty.slice("agent/".length)).not.toContain("/");
     expect(agentKey("a%2Fb")).not.toBe(agentKey("a/b"));
   });
 });

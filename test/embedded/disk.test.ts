@@ -11,6 +11,11 @@ import { compileStore, runChild, scratch } from "./processes.js";
 
 beforeAll(compileStore);
 
+// Where nobody can make folders, and the system says that they are not there.
+test.runIf(process.platform === "linux")("A store below /proc is refused", async () => {
+  await expect(openEmbeddedStore("/proc/none/locks")).rejects.toThrow(/it cannot be made there/);
+});
+
 describe("A disk that does not do what the embedded store needs", () => {
   test("that is full fails the commit; reads go on, and so do commits when there is room again", async ({
     skip,
@@ -58,6 +63,9 @@ describe("A disk that does not do what the embedded store needs", () => {
     await writeFile(file, "");
     await expect(openEmbeddedStore(file)).rejects.toThrow(/that path is a file, not a folder/);
     await expect(openEmbeddedStore(join(file, "below"))).rejects.toThrow(/is a file, not a folder/);
+    const deep = join(await scratch(), "a", "b", "c");
+    const both = await Promise.all([openEmbeddedStore(deep), openEmbeddedStore(deep)]);
+    for (const store of both) await store.close();
   });
 
   test("of a network is refused", () => {

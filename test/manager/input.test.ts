@@ -172,7 +172,6 @@ describe("A path is refused that is", () => {
     await expectInvalid(all, "resourcePaths[0]", () => locks.checkLocks([path], "ann"));
     if (path === undefined) return;
     await expectInvalid(all, "prefix", () => locks.listLocks({ prefix: path }));
-    await expectInvalid(all, "cursor", () => locks.listLocks({ cursor: path }));
     await expectInvalid(all, "prefix", () => locks.events({ prefix: path }));
   });
 });
@@ -353,6 +352,12 @@ describe("A forced release is refused", () => {
 test("Work that is no function is refused before a lock is taken.", async () => {
   const all = await setting();
   await expectInvalid(all, "work", () => all.locks.withLock("/a", "ann", {}, undefined as never));
+});
+
+test("A value that is not there is called missing.", async () => {
+  const { locks } = await setting();
+  const error = await refusal(locks.forceRelease("/a", {} as never), "invalid");
+  expect(error.message).toMatch(/^Missing reason: expected at most 200 characters/);
 });
 
 test("A long value is shown shortened, and with its control characters escaped.", async () => {

@@ -16,6 +16,8 @@ export interface ApiDescription {
 }
 
 interface Operation {
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example: object }>> };
+  readonly tags: readonly string[];
   readonly responses: Readonly<
     Record<string, { readonly content: Readonly<Record<string, { readonly schema?: unknown }>> }>
   >;

@@ -163,6 +163,10 @@ describe("a lock manager over HTTP", () => {
         remote.forceRelease("/a", { reason: "" }),
       ].map(async (call) => (await failure(call)).code),
     );
+    // Not that nothing is at this address.
+    await expect(remote.getAgent("")).rejects.toThrow(
+      'Invalid agentId "": expected a string of 1 to 256 bytes.',
+    );
     // An empty reason is allowed in process as well.
     expect(codes.slice(0, -1)).toEqual(codes.slice(0, -1).map(() => "invalid"));
   });

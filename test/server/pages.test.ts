@@ -44,6 +44,10 @@ describe("plain pages", () => {
       "post /v1/locks/extend",
       "post /v1/locks/release",
     ]);
+    const groups = Object.values(json.paths).flatMap((path) =>
+      Object.values(path).flatMap(({ tags }) => tags),
+    );
+    expect([...new Set(groups)]).toEqual(["Locks", "Resources and agents", "Server"]);
     expect(Object.keys(json.components.schemas)).toEqual(
       expect.arrayContaining(["Lock", "Problem", "AcquireRequest"]),
     );
@@ -52,6 +56,24 @@ describe("plain pages", () => {
       type: "object",
       additionalProperties: { type: "string" },
     });
+  });
+
+  test("/docs offers requests that are accepted as they are", async () => {
+    await using api = await startTestServer();
+    const { paths } = (await api.get("/openapi.json")).json;
+    const codes: string[] = [];
+    for (const [path, { post }] of Object.entries(paths)) {
+      if (post === undefined) continue;
+      const { status } = await api.post(path, post.requestBody!.content["application/json"]!.example);
+      codes.push(`${path} ${status}`);
+    }
+    // What is extended has no real lock id.
+    expect(codes).toEqual([
+      "/v1/locks 201",
+      "/v1/locks/extend 410",
+      "/v1/locks/release 200",
+      "/v1/locks/check 200",
+    ]);
   });
 
   test("/docs needs nothing from elsewhere", async () => {

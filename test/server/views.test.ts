@@ -19,6 +19,32 @@ describe("GET /v1/locks", () => {
     expect(seen).toEqual(paths);
   });
 
+  test("lists at most so many locks, also when many stand on one path", async () => {
+    await using api = await startTestServer();
+    const agents = ["ann", "bob", "cat"];
+    for (const agent of agents) await api.manager.acquireLock("/plan", agent, { mode: "shared" });
+    const seen: string[] = [];
+    let query = "";
+    for (const _ of agents) {
+      const page = (await api.get(`/v1/locks?limit=1${query}`)).json;
+      expect(page.locks).toHaveLength(1);
+      seen.push(...page.locks.map((lock) => lock.agent_id));
+      query = `&cursor=${page.next_cursor}`;
+    }
+    expect(seen).toEqual(agents);
+    expect(query).toBe("&cursor=null");
+  });
+
+  test("says what a cursor is when it is given something else", async () => {
+    await using api = await startTestServer();
+    const refused = (await api.get("/v1/locks?cursor=/plan")).json;
+    expect(refused).toMatchObject({
+      status: 400,
+      code: "invalid",
+      detail: expect.stringContaining("cursor"),
+    });
+  });
+
   test("filters", async () => {
     await using api = await startTestServer();
     await api.manager.acquireLock("/repo/a", "ann", { ttl: "1h" });

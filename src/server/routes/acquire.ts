@@ -38,7 +38,12 @@ export function acquireRoute(services: Services): Route {
             description: "A repeated request with the same key gets the same locks, for ten minutes.",
           }),
         }),
-        body: jsonBody(acquireRequestSchema),
+        body: jsonBody(acquireRequestSchema, {
+          resource_path: "/repo/src/a.ts",
+          agent_id: "agent-123",
+          ttl: "1m",
+          reason: "rename User.id to userId",
+        }),
       },
       responses: {
         ...jsonResponse(201, "The locks, in the order asked, duplicates once.", locksSchema),

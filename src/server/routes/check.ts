@@ -14,7 +14,9 @@ export function checkRoute({ manager }: Services): Route {
       operationId: "checkLocks",
       summary: "Sort paths into mine, theirs and free",
       description: "From one snapshot. Takes nothing and never queues.",
-      request: { body: jsonBody(checkRequestSchema) },
+      request: {
+        body: jsonBody(checkRequestSchema, { resource_paths: ["/repo/src/a.ts"], agent_id: "agent-123" }),
+      },
       responses: {
         ...jsonResponse(200, "The paths, sorted.", checkResultSchema),
         ...refusalResponses(413, 415),

@@ -18,7 +18,13 @@ export function extendRoute({ manager }: Services): Route {
       summary: "Extend locks",
       description:
         "Each by itself: when one is refused the others are extended all the same, and the refusal names the one.",
-      request: { body: jsonBody(extendRequestSchema) },
+      request: {
+        body: jsonBody(extendRequestSchema, {
+          locks: [{ resource_path: "/repo/src/a.ts", lock_id: "the id that the acquire answered" }],
+          agent_id: "agent-123",
+          ttl: "2m",
+        }),
+      },
       responses: {
         ...jsonResponse(200, "The locks with their new expiry, in the order asked.", locksSchema),
         ...refusalResponses(410, 413, 415),

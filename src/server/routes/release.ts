@@ -26,7 +26,7 @@ export function releaseRoute(services: Services): Route {
       summary: "Release locks",
       description:
         "Give `locks`, `all` or `acquired_with`. Each lock is released by itself: when one is refused the others are released all the same.",
-      request: { body: jsonBody(releaseRequestSchema) },
+      request: { body: jsonBody(releaseRequestSchema, { agent_id: "agent-123", all: true }) },
       responses: {
         ...jsonResponse(200, "What became of each.", releasedSchema),
         ...refusalResponses(413, 415),

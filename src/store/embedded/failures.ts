@@ -24,6 +24,7 @@ const reasons = new Map<unknown, string>([
   ["EROFS", "the file system is mounted read-only"],
   ["ENOSPC", "the disk is full"],
   ["EDQUOT", "the disk quota is used up"],
+  ["ENOENT", "it cannot be made there; choose a folder on a disk"],
   ["ENOTDIR", "a part of that path is a file, not a folder"],
   ["EEXIST", "that path is a file, not a folder"],
 ]);

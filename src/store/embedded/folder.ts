@@ -1,9 +1,9 @@
 /** The folder of a store: there, on a disk of this machine, and still the same later. */
 
 import { randomUUID } from "node:crypto";
-import { type BigIntStats, statSync, writeFileSync } from "node:fs";
+import { type BigIntStats, existsSync, statSync, writeFileSync } from "node:fs";
 import { mkdir, realpath, statfs } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { refusal, unusableFolder } from "./failures.js";
 import { dataFile } from "./identity.js";
 
@@ -23,13 +23,30 @@ const networkFileSystems = new Map([
 /** Makes the folder if need be, and returns the one path that all names of it lead to. */
 export async function settleFolder(directory: string): Promise<string> {
   try {
-    await mkdir(directory, { recursive: true });
+    await makeFolder(directory);
     const path = await realpath(directory);
     if (process.platform === "linux") requireLocal(path, (await statfs(path)).type);
     return path;
   } catch (error) {
     throw unusableFolder(directory, error);
   }
+}
+
+/** Not `mkdir` with `recursive`: where folders can neither be found nor made, as in /proc, Node tries again for ever. */
+async function makeFolder(directory: string): Promise<void> {
+  if (isFolder(directory)) return;
+  const parent = dirname(directory);
+  if (parent !== directory && !existsSync(parent)) await makeFolder(parent);
+  try {
+    await mkdir(directory);
+  } catch (error) {
+    // Another process may have been faster.
+    if (!isFolder(directory)) throw error;
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** LMDB's lock and its memory map hold only among processes of one machine. */
