@@ -89,8 +89,9 @@ describe.skipIf(spawnSync(terminalTool, ["--version"]).status !== 0)(
     test("what run runs reads from the terminal, and Ctrl-C reaches it", async () => {
       const read = "$E run /plan -- sh -c 'echo ready; read line; echo got $line'";
       expect(await inTerminal(read, [["ready", "hello\r"]])).toContain("got hello");
+      // A shell looks for its traps between commands: one that came just before a long sleep would wait for its end.
       const trap =
-        "trap : INT; $E run /plan -- sh -c 'trap \"echo told; exit 5\" INT; echo ready; sleep 600'; echo exit $?";
+        "trap : INT; $E run /plan -- sh -c 'trap \"echo told; exit 5\" INT; echo ready; while :; do sleep 0.1; done'; echo exit $?";
       expect(await inTerminal(trap, [["ready", "\u0003"]])).toMatch(/told[^]*exit 5/);
     });
 
