@@ -287,7 +287,7 @@ export class HeldLocks {
       if (held.end !== undefined) held.controller.abort(held.ended);
     }
     // A process that slept looks before it believes: the timer may be about to fire only now.
-    else if (held.end === undefined && this.#mayHaveExpired(held)) this.onDue(held);
+    if (held.end === undefined && this.#mayHaveExpired(held)) this.onDue(held);
     return held.controller.signal;
   }
 

@@ -67,6 +67,19 @@ describe("The store time of an embedded store", () => {
 });
 
 describe("The clock of the machine", () => {
+  test.each([1, 2, 3])("is told right when the process loses the processor at look %i", (stolen) => {
+    let time = 1_000_000;
+    let looks = 0;
+    const look = (): number => {
+      const seen = time;
+      time += ++looks === stolen ? 200 : 0.001;
+      return seen;
+    };
+    const clock = new MachineClock({ ...systemClock, monotonic: () => look() - 990_000 }, "this boot", look);
+    const told = clock.now();
+    expect(Math.abs(told - time)).toBeLessThan(0.1);
+  });
+
   test("keeps an anchor of the same boot only", () => {
     const clock = new MachineClock(systemClock, "this boot");
     expect(clock.keeps({ boot: "this boot", offset: 0 }, 1e15)).toBe(true);
