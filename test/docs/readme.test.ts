@@ -31,8 +31,10 @@ describe("the code blocks", () => {
     }
   });
 
-  test("in TypeScript compile, run and print what they say", { timeout: 60_000 }, async () => {
-    const programs = programsIn(blocks);
+  test("in TypeScript, also those of the guarantees, compile, run and print what they say", {
+    timeout: 60_000,
+  }, async () => {
+    const programs = [...programsIn(blocks), ...programsIn(codeBlocks(readDocument("docs/guarantees.md")))];
     const compiled = await reader.compile(programs);
     for (const [index, program] of programs.entries()) {
       const lines = await reader.runProgram(compiled[index]!);
