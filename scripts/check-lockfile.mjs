@@ -7,7 +7,7 @@ import process from "node:process";
 /** @typedef {{ resolved?: string, optionalDependencies?: Record<string, string> }} Entry */
 
 let faults = 0;
-for (const file of ["package-lock.json", "tools/package-lock.json"]) {
+for (const file of ["package-lock.json", "tools/package-lock.json", "tools/mutation/package-lock.json"]) {
   /** @type {{ packages: Record<string, Entry> }} */
   const { packages } = JSON.parse(readFileSync(new URL(`../${file}`, import.meta.url), "utf8"));
   const names = new Set(
