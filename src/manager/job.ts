@@ -108,6 +108,8 @@ export class Cell {
   revision = 0;
   /** Serial number of the store request that taught this; 0: a guess. */
   learned = 0;
+  /** Serial number of the latest store request when this was last forgotten. */
+  forgotten = 0;
 
   /** What the batch under way makes of it. Only valid while `batch` is that batch. */
   batch = 0;
@@ -126,13 +128,21 @@ export class Cell {
     this.key = key;
   }
 
+  /** What was asked for before the cell was forgotten teaches nothing: it may be older than what made us forget. */
+  isNews(serial: number): boolean {
+    return serial > this.forgotten;
+  }
+
   learn(entry: Entry | undefined, serial: number): void {
+    if (!this.isNews(serial)) return;
     this.value = entry?.value;
     this.revision = entry?.revision ?? 0;
     this.learned = serial;
   }
 
-  forget(): void {
+  /** `serial`: of the latest store request. */
+  forget(serial: number): void {
+    this.forgotten = serial;
     this.value = undefined;
     this.revision = 0;
     this.learned = 0;

@@ -70,7 +70,7 @@ export class Pipeline {
 
   /** Forgets what is believed of these paths, because a hint said that they changed. */
   forget(paths: Iterable<string>): void {
-    for (const path of paths) this.#planner.forget(path);
+    for (const path of paths) this.#planner.forget(path, this.#serial);
   }
 
   /** Resolves when nothing is queued or in flight. */
@@ -245,8 +245,9 @@ export class Pipeline {
       this.#retry(group, outcome, serial);
       return;
     }
-    for (const cell of group.expected) cell.learned = serial;
+    for (const cell of group.expected) if (cell.isNews(serial)) cell.learned = serial;
     for (const cell of group.written) {
+      if (!cell.isNews(serial)) continue;
       cell.value = cell.draft;
       cell.revision = cell.draft === undefined ? 0 : outcome.revision;
       cell.learned = serial;
@@ -271,7 +272,7 @@ export class Pipeline {
 
   /** The store failed: nothing is believed of what the group wrote, and its jobs are tried again when that is surely harmless. */
   #lose(group: Group, error: unknown): void {
-    for (const cell of [...group.expected, ...group.written]) cell.forget();
+    for (const cell of [...group.expected, ...group.written]) cell.forget(this.#serial);
     for (const job of this.#apart(group)) this.#failures.failed(job, error, group.notAfter);
   }
 

@@ -93,8 +93,8 @@ export class Planner implements View {
   }
 
   /** Forgets what is believed of a path's lock entry. */
-  forget(path: string): void {
-    this.#locks.find(path)?.forget();
+  forget(path: string, serial: number): void {
+    this.#locks.find(path)?.forget(serial);
   }
 
   /* The entries are written by the core alone, under the format version that the store checks; hence the unchecked casts. */
