@@ -15,6 +15,8 @@ export class Happenings {
   readonly #storeClock: StoreClock;
   readonly #room: WaitingRoom;
   #freed: Freed[] = [];
+  /** This very commit queued somebody, who enters the room only when told. */
+  #entering = false;
 
   constructor(events: EventSource, storeClock: StoreClock, room: WaitingRoom) {
     this.#events = events;
@@ -29,7 +31,9 @@ export class Happenings {
     waitedMs: (lockId: string) => number | undefined,
   ): void {
     for (const happening of happened) {
-      if (frees(happening) && !this.#room.isEmpty && !isHandedOn(happening, happened)) {
+      if (happening.type === "queued") this.#entering = true;
+      const isAwaited = this.#entering || !this.#room.isEmpty;
+      if (isAwaited && frees(happening) && !isHandedOn(happening, happened)) {
         this.#freed.push({ path: happening.path, tree: happening.scope === "tree" });
       }
       const { type, resourceType, cause, heldMs } = happening;
@@ -42,6 +46,7 @@ export class Happenings {
 
   /** To be called when those who were served know it. */
   wake(): void {
+    this.#entering = false;
     if (this.#freed.length === 0) return;
     const freed = this.#freed;
     this.#freed = [];
