@@ -10,15 +10,9 @@ import type { ResourcePath } from "../core/resource-path.js";
 import { asLock, type Found } from "../core/view.js";
 import { LockError } from "../errors.js";
 import { tokenOf } from "./lock-of.js";
-import { quote } from "./refusals.js";
+import { type End, endedError, type Loss } from "./loss.js";
 import type { Services } from "./services.js";
 import { type Bucket, finestMs, type Timed } from "./timer-wheel.js";
-
-/** How a holder lost its lock. */
-type Loss = "expired" | "revoked" | "gone";
-
-/** How a held lock ended: lost, given back, or no longer watched because the manager closed. */
-type End = Loss | "released" | "closed";
 
 /** A holder hears of the loss this much before anybody else can have the lock, for a timer fires up to a bucket late (invariant I16). */
 const lossMarginMs = finestMs;
@@ -35,6 +29,8 @@ export class HeldLock implements Timed {
   extending = false;
   /** Its release is under way. */
   isLeaving = false;
+  /** To where an extension that has no answer yet may have shortened it. */
+  doubtedFrom = Infinity;
   /** Once set, it stays. */
   end: End | undefined = undefined;
   /** Made when the holder first looks at the signal: most never do. */
@@ -58,6 +54,11 @@ export class HeldLock implements Timed {
     return this.resource.path;
   }
 
+  /** Until when the holder can count on it. */
+  get countedUntil(): number {
+    return Math.min(this.holder.expiresAt, this.doubtedFrom);
+  }
+
   /** Somebody may act on its being lost. */
   get isWatched(): boolean {
     return this.controller !== undefined || this.autoExtend;
@@ -65,7 +66,7 @@ export class HeldLock implements Timed {
 
   /** Why it is no longer held. */
   get ended(): LockError | undefined {
-    return this.end === undefined ? undefined : endedError(this, this.end);
+    return this.end === undefined ? undefined : endedError(this.path, this.holder, this.end);
   }
 
   onDue(): void {
@@ -133,7 +134,22 @@ export class HeldLocks {
     if (held !== undefined) this.#prolong(held, holder);
   }
 
+  /** An extension to this is under way: if it shortens the lock, the reply may come after the lock has expired, or never. */
+  doubt({ path, holder }: Granted): void {
+    const held = this.find(path, holder.lockId);
+    if (held === undefined || held.end !== undefined || holder.expiresAt >= held.countedUntil) return;
+    held.doubtedFrom = holder.expiresAt;
+    this.#services().expiries.set(held, Math.min(held.due, this.#mayExpireAt(held)));
+  }
+
+  /** The extension has surely changed nothing. */
+  undoubt(path: string, lockId: string): void {
+    const held = this.find(path, lockId);
+    if (held !== undefined) held.doubtedFrom = Infinity;
+  }
+
   #prolong(held: HeldLock, holder: Holder): void {
+    held.doubtedFrom = Infinity;
     held.holder = holder;
     this.#schedule(held);
   }
@@ -213,14 +229,13 @@ export class HeldLocks {
 
   onDue(held: HeldLock): void {
     const { clock, storeClock } = this.#services();
-    const { expiresAt } = held.holder;
     if (!this.#mayHaveExpired(held)) {
       this.#extend(held);
       return;
     }
     this.lost(held, "expired");
     const { path } = held;
-    const left = storeClock.surelyAt(expiresAt) - clock.monotonic();
+    const left = storeClock.surelyAt(held.countedUntil) - clock.monotonic();
     if (left <= 0) this.#upkeep.expire(path);
     else clock.after(left, () => this.#upkeep.expire(path), { background: true });
   }
@@ -244,8 +259,8 @@ export class HeldLocks {
 
   #schedule(held: HeldLock, retryMs?: number): void {
     if (held.end !== undefined) return;
-    const { clock, storeClock, expiries } = this.#services();
-    const expiry = storeClock.perhapsAt(held.holder.expiresAt) - lossMarginMs;
+    const { clock, expiries } = this.#services();
+    const expiry = this.#mayExpireAt(held);
     const extension = held.autoExtend ? clock.monotonic() + (retryMs ?? held.holder.ttlMs / 3) : Infinity;
     expiries.set(held, Math.min(expiry, extension));
   }
@@ -261,34 +276,11 @@ export class HeldLocks {
   }
 
   #mayHaveExpired(held: HeldLock): boolean {
-    const { clock, storeClock } = this.#services();
-    return storeClock.perhapsAt(held.holder.expiresAt) - lossMarginMs <= clock.monotonic();
+    return this.#mayExpireAt(held) <= this.#services().clock.monotonic();
+  }
+
+  /** Local monotonic time at which its holder must hear of the loss. */
+  #mayExpireAt(held: HeldLock): number {
+    return this.#services().storeClock.perhapsAt(held.countedUntil) - lossMarginMs;
   }
 }
-
-function endedError(held: HeldLock, end: End): LockError {
-  const { agentId, lockId } = held.holder;
-  const facts = { resourcePath: held.path, agentId, lockId };
-  const path = quote(held.path);
-  switch (end) {
-    case "released":
-      return new LockError("lost", `The lock on ${path} was released.`, facts);
-    case "closed":
-      return new LockError(
-        "closed",
-        `The lock manager that watched over the lock on ${path} was closed.`,
-        facts,
-      );
-    default:
-      return new LockError("lost", `The lock on ${path} is lost: ${losses[end]}.`, {
-        ...facts,
-        next: ["Stop working on the resource.", "Acquire again, and check what was done meanwhile."],
-      });
-  }
-}
-
-const losses: Readonly<Record<Loss, string>> = {
-  expired: "it expired without having been extended",
-  revoked: "an operator released it",
-  gone: "it is no longer in force",
-};

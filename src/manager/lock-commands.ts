@@ -72,7 +72,11 @@ export class LockCommands {
     const { pipeline, aborts, storeClock } = this.#services;
     return run(pipeline, aborts, {
       path: name.resource.path,
-      plan: (view) => extend(view, name, ttlMs),
+      plan: (view) => {
+        const reply = extend(view, name, ttlMs);
+        if (reply.kind === "extended") this.#held.doubt(reply.granted);
+        return reply;
+      },
       answer: (reply, { revision }) => {
         switch (reply.kind) {
           case "extended":
@@ -84,7 +88,11 @@ export class LockCommands {
             throw notHolder("extend", name, reply.holder);
         }
       },
-      onError: (error) => this.#tellFailed("extend", name, error),
+      onError: (error) => {
+        if (error instanceof LockError && error.code === "store_unavailable")
+          this.#held.undoubt(name.resource.path, name.lockId);
+        this.#tellFailed("extend", name, error);
+      },
       signal,
     });
   }

@@ -1,0 +1,40 @@
+/** How held locks end, and what their holders are told. */
+import type { Holder } from "../core/records.js";
+import { LockError } from "../errors.js";
+import { quote } from "./refusals.js";
+
+/** How a holder lost its lock. */
+export type Loss = "expired" | "revoked" | "gone";
+
+/** How a held lock ended: lost, given back, or no longer watched because the manager closed. */
+export type End = Loss | "released" | "closed";
+
+export function endedError(
+  resourcePath: string,
+  { agentId, lockId }: Pick<Holder, "agentId" | "lockId">,
+  end: End,
+): LockError {
+  const facts = { resourcePath, agentId, lockId };
+  const path = quote(resourcePath);
+  switch (end) {
+    case "released":
+      return new LockError("lost", `The lock on ${path} was released.`, facts);
+    case "closed":
+      return new LockError(
+        "closed",
+        `The lock manager that watched over the lock on ${path} was closed.`,
+        facts,
+      );
+    default:
+      return new LockError("lost", `The lock on ${path} is lost: ${losses[end]}.`, {
+        ...facts,
+        next: ["Stop working on the resource.", "Acquire again, and check what was done meanwhile."],
+      });
+  }
+}
+
+const losses: Readonly<Record<Loss, string>> = {
+  expired: "it expired without having been extended",
+  revoked: "an operator released it",
+  gone: "it is no longer in force",
+};
