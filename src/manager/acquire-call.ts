@@ -41,7 +41,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   #looking = false;
   #lookAgain = false;
   #contended = false;
-  #entangled = false;
+  isEntangled = false;
   /** An attempt ended without an answer: part of it may still stand when the call is refused. */
   #wasUncertain = false;
   #onAbort: (() => void) | undefined;
@@ -152,7 +152,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     room.wakeAt(this, reply.until);
     // What is below a tree was not expected when it was queued; and what an earlier attempt saw is not known at all.
     if (this.request.scope === "tree" || reply.until === -Infinity) this.look();
-    this.#entangled = reply.entangled;
+    this.isEntangled = reply.entangled;
     this.lookForDeadlock();
   }
 
@@ -233,7 +233,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   }
 
   lookForDeadlock(): void {
-    if (!this.#entangled) return;
+    if (!this.isEntangled) return;
     searchForDeadlock(this.#services, this, (cycle) => this.stop(deadlocked(this.request, cycle)));
   }
 

@@ -176,7 +176,10 @@ export class WaitingRoom implements Room {
 
   /** An agent got a lock: whoever is ahead of its other claims may wait for that lock now, and is then no longer waited for. */
   granted(agentId: string): void {
-    for (const call of this.#byAgent.get(agentId) ?? []) call.look();
+    for (const call of this.#byAgent.get(agentId) ?? []) {
+      call.isEntangled = true;
+      call.look();
+    }
   }
 
   /** Looks again when the locks in the way have surely expired. */
@@ -240,8 +243,13 @@ export class WaitingRoom implements Room {
       pipeline.forget(call.request.claims.flatMap(({ resource }) => [resource.path, ...resource.ancestors]));
       this.#look(call);
     }
-    // A cycle also closes when an exception to the order of the queue ends, which nobody's arrival shows.
-    for (const call of this.#byRequest.values()) call.lookForDeadlock();
+    for (const call of this.#byRequest.values()) {
+      if (!call.isEntangled) continue;
+      // It does not queue behind those that wait for its agent, so that its turn can come when it is not the first.
+      call.look();
+      // A cycle also closes when an exception to the order of the queue ends, which nobody's arrival shows.
+      call.lookForDeadlock();
+    }
     this.#schedulePoll();
   }
 }
