@@ -206,8 +206,8 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   requeue(): void {
     this.isWaiting = false;
     this.#looking = false;
-    if (this.#over) return;
     giveBack(this.#services, this.request);
+    if (this.#over) return;
     this.request = renewed(this.request, this.#services.newId);
     this.#submit();
   }
@@ -268,8 +268,9 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     });
   }
 
-  #withdrawn({ blockers, queueLength }: WithdrawReply & { readonly kind: "gone" }): void {
+  #withdrawn({ blockers, queueLength, rest }: WithdrawReply & { readonly kind: "gone" }): void {
     this.#leaveRoom();
+    if (rest) followUp(this.#services, this.request);
     const named = this.#refusal?.code === "held" && blockers.length > 0;
     this.#refuse(named ? heldByOthers(this.request, blockers, queueLength, this.#context()) : this.#refusal);
   }
