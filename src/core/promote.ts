@@ -65,8 +65,13 @@ function blockedUntil(
 }
 
 export type WithdrawReply =
-  /** Out of the queue; `blockers` were still in the way. */
-  | { readonly kind: "gone"; readonly blockers: readonly Blocker[]; readonly queueLength: number }
+  /** Out of the queue; `blockers` were still in the way. `rest`: it was out before, and part of what it was granted may still be there. */
+  | {
+      readonly kind: "gone";
+      readonly blockers: readonly Blocker[];
+      readonly queueLength: number;
+      readonly rest: boolean;
+    }
   /** Too late: it was granted before. */
   | { readonly kind: "granted"; readonly granted: readonly Granted[] };
 
@@ -80,7 +85,9 @@ export function withdraw(
   const ticket = ticketIn(view, request, places);
   if (ticket === undefined) {
     const elsewhere = settledElsewhere(view, request, places);
-    return elsewhere.kind === "granted" ? elsewhere : { kind: "gone", blockers: [], queueLength: 0 };
+    return elsewhere.kind === "granted"
+      ? elsewhere
+      : { kind: "gone", blockers: [], queueLength: 0, rest: true };
   }
   const blockers: Blocker[] = [];
   for (const [index, claim] of request.claims.entries()) {
@@ -94,7 +101,7 @@ export function withdraw(
   const queueLength = request.claims
     .map((claim) => view.lock(claim.resource.path)?.queue?.waiting ?? 0)
     .reduce((sum, waiting) => sum + waiting, 0);
-  return { kind: "gone", blockers: blockers.slice(0, shownBlockers), queueLength };
+  return { kind: "gone", blockers: blockers.slice(0, shownBlockers), queueLength, rest: false };
 }
 
 /**

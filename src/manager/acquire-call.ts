@@ -43,7 +43,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   #looking = false;
   #lookAgain = false;
   #contended = false;
-  #entangled = false;
+  isEntangled = false;
   /** An attempt ended without an answer: part of it may still stand when the call is refused. */
   #wasUncertain = false;
   #onAbort: (() => void) | undefined;
@@ -153,7 +153,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     room.wakeAt(this, reply.until);
     // What is below a tree was not expected when it was queued; and what an earlier attempt saw is not known at all.
     if (this.request.scope === "tree" || reply.until === -Infinity) this.look();
-    this.#entangled = reply.entangled;
+    this.isEntangled = reply.entangled;
     this.lookForDeadlock();
   }
 
@@ -207,8 +207,8 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   requeue(): void {
     this.isWaiting = false;
     this.#looking = false;
-    if (this.#over) return;
     giveBack(this.#services, this.request);
+    if (this.#over) return;
     this.request = renewed(this.request, this.#services.newId);
     this.#submit();
   }
@@ -234,7 +234,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   }
 
   lookForDeadlock(): void {
-    if (!this.#entangled) return;
+    if (!this.isEntangled) return;
     searchForDeadlock(this.#services, this, (cycle) => this.stop(deadlocked(this.request, cycle)));
   }
 
@@ -268,8 +268,9 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     });
   }
 
-  #withdrawn({ blockers, queueLength }: WithdrawReply & { readonly kind: "gone" }): void {
+  #withdrawn({ blockers, queueLength, rest }: WithdrawReply & { readonly kind: "gone" }): void {
     this.#leaveRoom();
+    if (rest) followUp(this.#services, this.request);
     const named = this.#refusal?.code === "held" && blockers.length > 0;
     this.#refuse(named ? heldByOthers(this.request, blockers, queueLength, this.#context()) : this.#refusal);
   }

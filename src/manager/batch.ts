@@ -111,11 +111,7 @@ export function changeOf(group: Group, patience: number): Change {
   const one = group.jobs.length === 1 ? first : undefined;
   gather(group, one);
   const expect: Expectation[] = [];
-  for (const cell of group.expected) {
-    const { key, revision } = cell;
-    cell.sent = revision;
-    expect.push({ key, revision });
-  }
+  for (const { key, revision } of group.expected) expect.push({ key, revision });
   for (const range of group.ranges) expect.push(range);
   const put: Change["put"][number][] = [];
   const remove: string[] = [];

@@ -121,8 +121,6 @@ export class Cell {
   revision = 0;
   /** Serial number of the store request that taught this; 0: a guess. */
   learned = 0;
-  /** The revision that the commit under way expects. Only valid for the cells of its groups. */
-  sent = 0;
 
   /** What the batch under way makes of it. Only valid while `batch` is that batch. */
   batch = 0;
@@ -144,6 +142,18 @@ export class Cell {
   learn(entry: Entry | undefined, serial: number): void {
     this.value = entry?.value;
     this.revision = entry?.revision ?? 0;
+    this.learned = serial;
+  }
+
+  /** A commit that expected this revision was applied. That proves what is known, unless it was forgotten or read anew meanwhile. */
+  prove(revision: number, serial: number): void {
+    if (revision === this.revision) this.learned = serial;
+  }
+
+  /** The commit of the draft was applied. */
+  wrote(revision: number, serial: number): void {
+    this.value = this.draft;
+    this.revision = this.draft === undefined ? 0 : revision;
     this.learned = serial;
   }
 

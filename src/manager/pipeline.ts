@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../clock/clock.js";
 import type { Happening } from "../core/happening.js";
-import type { CommitReply, Outcome, Store } from "../store/store.js";
+import type { Change, CommitReply, Outcome, Store } from "../store/store.js";
 import { Batch, changeOf } from "./batch.js";
 import { cancelledError, Failures, type RetryPolicy } from "./failures.js";
 import { type Cell, type Command, type Group, Job } from "./job.js";
@@ -241,25 +241,23 @@ export class Pipeline {
     }
     storeClock.learn(reply.storeTime, sentAt);
     for (const [index, group] of groups.entries()) {
-      const outcome = reply.outcomes[index];
-      if (outcome === undefined) this.#lose(group, new Error("The store answered with too few outcomes."));
-      else this.#settle(group, outcome, serial);
+      const [change, outcome] = [changes[index], reply.outcomes[index]];
+      if (change !== undefined && outcome !== undefined) this.#settle(group, change, outcome, serial);
+      else this.#lose(group, new Error("The store answered with too few outcomes."));
     }
     this.#options.onCommitted();
   }
 
-  #settle(group: Group, outcome: Outcome, serial: number): void {
+  #settle(group: Group, change: Change, outcome: Outcome, serial: number): void {
     if (!outcome.applied) {
       this.#retry(group, outcome, serial);
       return;
     }
-    // What was forgotten or read anew meanwhile is not what was proved.
-    for (const cell of group.expected) if (cell.revision === cell.sent) cell.learned = serial;
-    for (const cell of group.written) {
-      cell.value = cell.draft;
-      cell.revision = cell.draft === undefined ? 0 : outcome.revision;
-      cell.learned = serial;
+    for (const [place, cell] of group.expected.entries()) {
+      const expected = change.expect[place];
+      if (expected !== undefined && "key" in expected) cell.prove(expected.revision, serial);
     }
+    for (const cell of group.written) cell.wrote(outcome.revision, serial);
     // One after the other: who was queued by one job is there when the next one serves it.
     for (const job of group.jobs) this.#finish(job, outcome.revision);
   }

@@ -12,6 +12,8 @@ export interface WaitingCall {
   seats: readonly Seat<WaitingCall>[];
   /** Since when the caller waits, in milliseconds. */
   readonly waitedMs: number;
+  /** Its agent has locks as well: it may be waited for, and need not queue behind those that wait for it. */
+  isEntangled: boolean;
   /** Looks whether its turn has come. */
   look(): void;
   /** Refuses itself when it closed a deadlock. */

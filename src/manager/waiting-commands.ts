@@ -1,7 +1,7 @@
 /** The commands of an acquire that waits: looking for its turn, and leaving the queue. */
 import type { Request } from "../core/claim.js";
 import { type PromoteReply, promote, type WithdrawReply, withdraw } from "../core/promote.js";
-import { giveBack } from "./aftermath.js";
+import { followUp, giveBack } from "./aftermath.js";
 import type { Command } from "./job.js";
 import type { Services } from "./services.js";
 
@@ -14,7 +14,7 @@ interface Waiting {
   readonly waitedMs: number;
 }
 
-const gone: WithdrawReply = { kind: "gone", blockers: [], queueLength: 0 };
+const gone: WithdrawReply = { kind: "gone", blockers: [], queueLength: 0, rest: false };
 
 /** `done` is called only if the call still waits as it did; a grant that comes too late for that is given back. */
 export function submitPromotion(
@@ -30,9 +30,11 @@ export function submitPromotion(
     acquire: call,
     plan: (view) => (isCurrent() ? promote(view, request, places, limits) : { kind: "gone" }),
     needsProof: (reply) => reply.kind !== "waiting" && isCurrent(),
-    done: (reply, { revision }) => {
+    done: (reply, { revision, uncertain }) => {
       if (isCurrent()) on.done(reply, revision);
       else if (reply.kind === "granted") giveBack(services, request);
+      // An attempt without an answer may have been the grant.
+      else if (uncertain) followUp(services, request);
     },
     fail: () => on.failed(),
   };

@@ -132,7 +132,10 @@ export class WaitingRoom implements Room {
 
   /** An agent got a lock: whoever is ahead of its other claims may wait for that lock now, and is then no longer waited for. */
   granted(agentId: string): void {
-    for (const call of this.#byAgent.get(agentId) ?? []) call.look();
+    for (const call of this.#byAgent.get(agentId) ?? []) {
+      call.isEntangled = true;
+      call.look();
+    }
   }
 
   /** Looks again when the locks in the way have surely expired. */
@@ -194,8 +197,13 @@ export class WaitingRoom implements Room {
       pipeline.forget(claims.flatMap(({ resource }) => [resource.path, ...resource.ancestors]));
       this.#look(queue);
     }
-    // A cycle also closes when an exception to the order of the queue ends, which nobody's arrival shows.
-    for (const call of this.#byRequest.values()) call.lookForDeadlock();
+    for (const call of this.#byRequest.values()) {
+      if (!call.isEntangled) continue;
+      // It does not queue behind those that wait for its agent, so that its turn can come when it is not the first.
+      call.look();
+      // A cycle also closes when an exception to the order of the queue ends, which nobody's arrival shows.
+      call.lookForDeadlock();
+    }
     this.#schedulePoll();
   }
 }

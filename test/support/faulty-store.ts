@@ -42,12 +42,27 @@ export interface Chances {
   readonly hintLost?: number;
   readonly hintRepeated?: number;
   readonly hintDelayed?: number;
+  /** No fault: a call that meets none takes up to so many milliseconds, both ways together. */
+  readonly latencyMs?: number;
 }
+
+/** What a fault is called when it is told of. */
+export type FaultName =
+  | Fate
+  | "down"
+  | "read refused"
+  | "read slow"
+  | "hint lost"
+  | "hint repeated"
+  | "hint delayed";
+type Fate = Fault["kind"];
 
 export interface FaultyStoreOptions {
   readonly clock: Clock;
   /** Between 0 and 1; needed for chances. Seeded, so that a run can be repeated. */
   readonly random?: () => number;
+  /** Told of every fault when it happens. */
+  readonly onFault?: (name: FaultName, ms?: number) => void;
 }
 
 const longestDelayMs = 2_000;
@@ -60,6 +75,7 @@ export class FaultyStore implements Store {
   private readonly inner: Store;
   private readonly clock: Clock;
   private readonly random: () => number;
+  private readonly onFault: (name: FaultName, ms?: number) => void;
   private readonly commitFaults: Fault[] = [];
   private readonly readFaults: Fault[] = [];
   private chances: Chances = {};
@@ -68,9 +84,10 @@ export class FaultyStore implements Store {
   private hints: "pass" | "lost" | "twice" | number = "pass";
   private pending = 0;
 
-  constructor(inner: Store, { clock, random }: FaultyStoreOptions) {
+  constructor(inner: Store, { clock, random, onFault }: FaultyStoreOptions) {
     this.inner = inner;
     this.clock = clock;
+    this.onFault = onFault ?? (() => undefined);
     // What can fail and be late is not within the process.
     this.traits = { ...inner.traits, sharedBy: "network" };
     this.random =
@@ -126,10 +143,13 @@ export class FaultyStore implements Store {
     this.calls.commits++;
     if (this.isGone) return never();
     const fault = this.commitFaults.shift() ?? this.commitByChance();
-    if (this.isDown) throw refusal(true);
+    if (this.isDown) {
+      this.onFault("down");
+      throw refusal(true);
+    }
+    if (fault === undefined) return this.unhindered(() => this.inner.commit(changes, options));
+    this.onFault(fault.kind, "ms" in fault ? fault.ms : undefined);
     switch (fault?.kind) {
-      case undefined:
-        return this.inner.commit(changes, options);
       case "refused":
         throw refusal(fault.retryable);
       case "request lost":
@@ -140,12 +160,8 @@ export class FaultyStore implements Store {
       case "late":
         this.later(fault.ms, changes);
         throw lost();
-      case "slow": {
-        await sleep(this.clock, fault.ms / 2);
-        const reply = await this.inner.commit(changes, options);
-        await sleep(this.clock, fault.ms / 2);
-        return this.isGone ? never() : reply;
-      }
+      case "slow":
+        return this.slowly(fault.ms, () => this.inner.commit(changes, options));
       case "overtaken":
         await this.overtake(changes);
         return this.inner.commit(changes, options);
@@ -156,14 +172,28 @@ export class FaultyStore implements Store {
     this.calls.reads++;
     if (this.isGone) return never();
     const fault = this.readFaults.shift() ?? this.readByChance();
-    if (this.isDown || fault?.kind === "refused") throw refusal(true);
-    if (fault?.kind === "slow") {
-      await sleep(this.clock, fault.ms / 2);
-      const reply = await this.inner.read(query, options);
-      await sleep(this.clock, fault.ms / 2);
-      return this.isGone ? never() : reply;
+    if (this.isDown || fault?.kind === "refused") {
+      this.onFault(this.isDown ? "down" : "read refused");
+      throw refusal(true);
     }
-    return this.inner.read(query, options);
+    if (fault?.kind === "slow") {
+      this.onFault("read slow", fault.ms);
+      return this.slowly(fault.ms, () => this.inner.read(query, options));
+    }
+    return this.unhindered(() => this.inner.read(query, options));
+  }
+
+  private unhindered<T>(call: () => Promise<T>): Promise<T> {
+    const { latencyMs } = this.chances;
+    return latencyMs === undefined ? call() : this.slowly(this.random() * latencyMs, call);
+  }
+
+  /** Half the time goes by on the way there. What was sent arrives, even if the process dies meanwhile. */
+  private async slowly<T>(ms: number, call: () => Promise<T>): Promise<T> {
+    await sleep(this.clock, ms / 2);
+    const reply = await call();
+    await sleep(this.clock, ms / 2);
+    return this.isGone ? never() : reply;
   }
 
   subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {
@@ -213,6 +243,9 @@ export class FaultyStore implements Store {
       [hintRepeated, () => "twice"],
       [hintDelayed, () => this.random() * longestHintDelayMs],
     ]);
+    if (fate === "lost") this.onFault("hint lost");
+    else if (fate === "twice") this.onFault("hint repeated");
+    else if (fate !== undefined) this.onFault("hint delayed", fate);
     return fate ?? this.hints;
   }
 

@@ -1,0 +1,31 @@
+/** Seeds that once ended with a violation, and what it was. They run with every test. */
+
+export interface NamedSeed {
+  readonly seed: number;
+  readonly story: string;
+}
+
+export const namedSeeds: readonly NamedSeed[] = [
+  {
+    seed: 161,
+    story:
+      "a lock in force was denied to its holder: a hint had made the manager forget it while a commit was under way, and the answer to that commit " +
+      "then turned the nothing it knew into the proof that nothing is there",
+  },
+  {
+    seed: 8,
+    story:
+      "a holder shortened its lock, the reply took longer than what was left of it, and the holder was told too late",
+  },
+  { seed: 72, story: "a holder shortened its lock, the reply was lost, and the holder was told too late" },
+  {
+    seed: 118,
+    story:
+      "a manager slept, was told of a grant after the caller had been refused, and had given up its old id in between: nobody gave the lock back",
+  },
+  {
+    seed: 1_355_779_670,
+    story:
+      "a late request granted several paths, one of them ended, and when the caller gave up the others were left over",
+  },
+];
