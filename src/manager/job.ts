@@ -128,13 +128,12 @@ export class Cell {
     this.key = key;
   }
 
-  /** What was asked for before the cell was forgotten teaches nothing: it may be older than what made us forget. */
+  /** That what was expected has held says nothing about a cell that was forgotten meanwhile. */
   isNews(serial: number): boolean {
     return serial > this.forgotten;
   }
 
   learn(entry: Entry | undefined, serial: number): void {
-    if (!this.isNews(serial)) return;
     this.value = entry?.value;
     this.revision = entry?.revision ?? 0;
     this.learned = serial;

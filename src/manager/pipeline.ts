@@ -247,7 +247,6 @@ export class Pipeline {
     }
     for (const cell of group.expected) if (cell.isNews(serial)) cell.learned = serial;
     for (const cell of group.written) {
-      if (!cell.isNews(serial)) continue;
       cell.value = cell.draft;
       cell.revision = cell.draft === undefined ? 0 : outcome.revision;
       cell.learned = serial;
