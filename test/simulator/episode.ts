@@ -66,7 +66,7 @@ export async function runEpisode(options: EpisodeOptions): Promise<Ending> {
       else agents.perform(action);
     });
   }
-  if (weather.isCalm) watch(time, new Promptness(oracle, time));
+  if (weather.isCalm) watch(time, new Promptness(oracle, time, weather.chances.latencyMs !== undefined));
 
   const stages: readonly (() => Promise<void>)[] = [
     () => time.passUntil(options.calmAt ?? script.at(-1)?.at ?? 0, broken),

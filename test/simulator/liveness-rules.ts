@@ -6,6 +6,8 @@ import type { VirtualTime } from "./virtual-time.js";
 
 /** How long a turn may take between managers while hints work and nothing fails. */
 const promptMs = 250;
+/** A read that is on its way when the hint comes brings back what was before; then the slow poll finds out. */
+const slowPollMs = 1_500;
 /** The slow poll looks for rings as well. */
 const ringMs = 5_000;
 
@@ -17,7 +19,10 @@ export class Promptness {
   private ring = "";
   private ringSince = 0;
 
-  constructor(oracle: Oracle, time: VirtualTime) {
+  private readonly promptMs: number;
+
+  constructor(oracle: Oracle, time: VirtualTime, hasLatency: boolean) {
+    this.promptMs = hasLatency ? slowPollMs : promptMs;
     this.oracle = oracle;
     this.time = time;
   }
@@ -35,7 +40,7 @@ export class Promptness {
       const { requestId, agentId, path } = request.first;
       const since = this.hadTurn.get(requestId) ?? now;
       have.set(requestId, since);
-      if (now - since >= promptMs)
+      if (now - since >= this.promptMs)
         report(
           "I9",
           `${agentId} still waits for ${path} as ${requestId}, ${now - since} ms after its turn had come`,
