@@ -3,7 +3,7 @@ import { type Blocker, visitBlockers, visitEarlier, visitHolders, waitingAt, wai
 import type { Claim, Request } from "./claim.js";
 import { findMismatch, grant, type Limits, notYetHeld, overLimit, type Refusal } from "./grant.js";
 import { aboutWaiter } from "./happening.js";
-import type { Granted } from "./holding.js";
+import { type Granted, ownHolder } from "./holding.js";
 import { placeOfWaitKey } from "./keys.js";
 import { join } from "./queue.js";
 import { asWaiter, type Found, type View } from "./view.js";
@@ -101,8 +101,26 @@ function enqueue(
   return { kind: "queued", places, until, entangled: agent.locks > 0 || agent.waits > 0 };
 }
 
-/** Where a request stands that an earlier attempt, whose reply was lost, may have queued. */
-export function findQueued(view: View, request: Request): Queued | undefined {
+/** Neither the places nor the locks of a request are all there. */
+export interface NothingLeft {
+  readonly kind: "nothing left";
+}
+
+/**
+ * What came of an earlier attempt whose reply was lost. Granted when every path is the agent's, one of them by this request: the others it may have
+ * had before. What it was granted may also have ended since, or a part of it; then its lock ids must not be used again (invariant I3).
+ */
+export function resume(view: View, request: Request): AcquireReply | NothingLeft {
+  const queued = findQueued(view, request);
+  if (queued !== undefined) return queued;
+  const holders = request.claims.map(({ resource }) => ownHolder(view, resource.path, request.agentId));
+  const isGranted =
+    !holders.includes(undefined) &&
+    holders.some((holder, index) => holder?.lockId === request.claims[index]?.lockId);
+  return isGranted ? grant(view, request) : { kind: "nothing left" };
+}
+
+function findQueued(view: View, request: Request): Queued | undefined {
   const waits = waitsOf(view, request.agentId);
   const places: number[] = [];
   const found: Found[] = [];

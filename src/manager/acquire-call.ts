@@ -1,5 +1,5 @@
 /** One acquire, from the call to the lock or the refusal. */
-import { type AcquireReply, acquire, findQueued, type Queued } from "../core/acquire.js";
+import { type AcquireReply, acquire, type NothingLeft, type Queued, resume } from "../core/acquire.js";
 import type { Request } from "../core/claim.js";
 import type { Granted } from "../core/holding.js";
 import type { PromoteReply, WithdrawReply } from "../core/promote.js";
@@ -12,7 +12,7 @@ import type { Attempts, Command, Commit, Job } from "./job.js";
 import type { Seat } from "./local-queue.js";
 import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
 import type { Services } from "./services.js";
-import type { Bucket, Timed } from "./timer-wheel.js";
+import { Timed } from "./timer-wheel.js";
 import type { Hearing, WaitingCall } from "./waiting-call.js";
 import { submitPromotion, submitWithdrawal } from "./waiting-commands.js";
 
@@ -22,14 +22,11 @@ export type AcquireTerms = Pick<AcquireInput, "timeoutMs" | "signal">;
 /** How long a caller waits for its withdrawal to be committed before it is refused all the same; the withdrawal goes on. */
 const withdrawalPatienceMs = 25;
 
-export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
+export class AcquireCall extends Timed implements Command<AcquireReply | NothingLeft>, WaitingCall {
   request: Request;
   places: readonly number[] = [];
+  readonly acquire = this;
   seats: readonly Seat<WaitingCall>[] = [];
-  bucket: Bucket | undefined = undefined;
-  before: Timed | undefined = undefined;
-  after: Timed | undefined = undefined;
-  due = Infinity;
 
   readonly #services: Services;
   readonly #terms: AcquireTerms;
@@ -49,6 +46,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   #onAbort: (() => void) | undefined;
 
   constructor(services: Services, request: Request, terms: AcquireTerms, hearing: Hearing) {
+    super();
     this.#services = services;
     this.request = request;
     this.#terms = terms;
@@ -59,10 +57,6 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
   /** The path that it acts on, when it is one. */
   get path(): string | undefined {
     return this.request.claims.length === 1 ? this.request.claims[0]?.resource.path : undefined;
-  }
-
-  get acquire(): this {
-    return this;
   }
 
   get waitedMs(): number {
@@ -81,10 +75,11 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     this.#submit();
   }
 
-  #submit(): void {
+  #submit(failures = 0): void {
     const { timeoutMs } = this.#terms;
     const giveUpAt = timeoutMs > 0 && timeoutMs < Infinity ? this.#startedAt + timeoutMs : undefined;
     this.#job = this.#services.pipeline.submit(this, giveUpAt);
+    this.#job.failures = failures;
   }
 
   #arm(): void {
@@ -97,11 +92,10 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     this.stop(undefined);
   }
 
-  plan(view: View, { uncertain }: Attempts): AcquireReply {
+  plan(view: View, { uncertain }: Attempts): AcquireReply | NothingLeft {
     this.#wasUncertain ||= uncertain;
+    if (uncertain) return resume(view, this.request);
     const { limits, presence } = this.#services;
-    const queued = uncertain ? findQueued(view, this.request) : undefined;
-    if (queued !== undefined) return queued;
     const reply = acquire(view, this.request, limits, this.#wait(view));
     if (reply.kind === "queued") presence.enter(view);
     return reply;
@@ -114,13 +108,10 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     return { until: left === Infinity ? null : view.latest + left };
   }
 
-  needsProof(): boolean {
-    return true;
-  }
-
-  done(reply: AcquireReply, commit: Commit): void {
+  done(reply: AcquireReply | NothingLeft, commit: Commit): void {
     if (reply.kind === "granted") this.serve(reply.granted, commit.revision);
     else if (reply.kind === "queued") this.#queued(reply);
+    else if (reply.kind === "nothing left") this.#askAnew();
     else this.#refuse(refusalError(this.request, reply, this.#context()));
   }
 
@@ -130,6 +121,14 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
       if (this.#over) followUp(this.#services, this.request);
     }
     this.#refuse(error);
+  }
+
+  /** Under other lock ids: another call of the agent may have known the old ones. What is left of a part goes. */
+  #askAnew(): void {
+    followUp(this.#services, this.request);
+    const failures = this.#job?.failures ?? 0;
+    this.request = renewed(this.request, this.#services.newId);
+    this.#submit(failures);
   }
 
   #context(): { readonly waitedMs: number; readonly now: number } {
@@ -208,6 +207,7 @@ export class AcquireCall implements Command<AcquireReply>, WaitingCall, Timed {
     this.isWaiting = false;
     this.#looking = false;
     giveBack(this.#services, this.request);
+    if (this.#refusal !== undefined) this.#refuse(this.#refusal);
     if (this.#over) return;
     this.request = renewed(this.request, this.#services.newId);
     this.#submit();

@@ -36,7 +36,6 @@ function retireUntilDone(services: Services, request: Request, told: boolean, de
       rest = unclaimed(services, request);
       return retire(view, rest, told, limits.maxLocksPerAgent);
     },
-    needsProof: () => true,
     done: (promoted, { revision }) => {
       // Somebody may have got the same lock as a re-acquire while this was under way.
       for (const { resource, lockId } of rest.claims) inHand.wasEnded(resource.path, lockId);

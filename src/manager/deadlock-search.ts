@@ -18,7 +18,6 @@ export function searchForDeadlock(
 ): void {
   const search: Command<readonly Edge[] | undefined> = {
     plan: (view) => (call.isWaiting ? findCycle(view, call.request, call.places) : undefined),
-    needsProof: () => true,
     done: (cycle) => {
       if (cycle !== undefined && call.isWaiting) onCycle(cycle);
     },

@@ -13,7 +13,7 @@ import { type End, endedError, type Loss } from "./lock-end.js";
 import { tokenOf } from "./lock-of.js";
 import { type OpenExtension, soonest, stillOpen } from "./open-extension.js";
 import type { Services } from "./services.js";
-import { type Bucket, finestMs, type Timed } from "./timer-wheel.js";
+import { finestMs, Timed } from "./timer-wheel.js";
 
 /** A holder hears of the loss this much before anybody else can have the lock, for a timer fires up to a bucket late (invariant I16). */
 const lossMarginMs = finestMs;
@@ -21,12 +21,14 @@ const lossMarginMs = finestMs;
 const extensionRetryMs = 250;
 const none: readonly OpenExtension[] = [];
 
-export class HeldLock implements Timed {
+export class HeldLock extends Timed {
   readonly resource: ResourcePath;
   readonly token: number;
   holder: Holder;
   /** Acquires that were not released again. */
   handles = 0;
+  /** Acquires that got it, ever. */
+  grants = 0;
   autoExtend = false;
   extending = false;
   /** Extensions that may have been applied, in no order. */
@@ -39,13 +41,10 @@ export class HeldLock implements Timed {
   controller: AbortController | undefined = undefined;
   /** Another lock held on the same path. */
   next: HeldLock | undefined = undefined;
-  bucket: Bucket | undefined = undefined;
-  before: Timed | undefined = undefined;
-  after: Timed | undefined = undefined;
-  due = Infinity;
   readonly #locks: HeldLocks;
 
   constructor(locks: HeldLocks, resource: ResourcePath, holder: Holder, token: number) {
+    super();
     this.#locks = locks;
     this.resource = resource;
     this.holder = holder;
@@ -126,6 +125,7 @@ export class HeldLocks {
       this.#size++;
     }
     held.handles++;
+    held.grants++;
     held.autoExtend ||= autoExtend;
     this.#prolong(held, holder);
     return held;

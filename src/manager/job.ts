@@ -12,10 +12,10 @@ export interface Command<Reply> {
   /** The transition; called again whenever the store turned out to be different. */
   plan(view: View, attempts: Attempts): Reply;
   /**
-   * True when a reply that changes nothing must be proved by the store before it is given: a refusal or a denial. False for "still waiting",
-   * which a later hint corrects.
+   * True for "still waiting", which a later hint corrects. Any other reply that changes nothing is a refusal or a denial, and is proved by the store
+   * before it is given.
    */
-  needsProof(reply: Reply): boolean;
+  isProvisional?(reply: Reply): boolean;
   done(reply: Reply, commit: Commit): void;
   fail(error: unknown): void;
 }

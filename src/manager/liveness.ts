@@ -90,7 +90,6 @@ export class Liveness implements Presence {
         view.before(entry.expiresAt);
         return "renewed";
       },
-      needsProof: () => true,
       done: (reply) => {
         if (id !== this.#managerId) return;
         if (reply === "renewed") {

@@ -1,6 +1,6 @@
 /** The waiters of this manager on one path, in the order of its queue. */
 import type { Request } from "../core/claim.js";
-import type { Bucket, Timed } from "./timer-wheel.js";
+import { Timed } from "./timer-wheel.js";
 
 interface Asking {
   readonly request: Request;
@@ -23,19 +23,15 @@ export class Seat<Call extends Asking> {
   }
 }
 
-export class LocalQueue<Call extends Asking> implements Timed {
+export class LocalQueue<Call extends Asking> extends Timed {
   readonly path: string;
   readonly ancestors: readonly string[];
   first: Seat<Call> | undefined = undefined;
   #last: Seat<Call> | undefined = undefined;
-  bucket: Bucket | undefined = undefined;
-  before: Timed | undefined = undefined;
-  after: Timed | undefined = undefined;
-  /** When to look again without being told. */
-  due = Infinity;
   readonly #onDue: (queue: LocalQueue<Call>) => void;
 
   constructor(path: string, ancestors: readonly string[], onDue: (queue: LocalQueue<Call>) => void) {
+    super();
     this.path = path;
     this.ancestors = ancestors;
     this.#onDue = onDue;

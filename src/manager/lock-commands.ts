@@ -38,8 +38,9 @@ export class LockCommands {
    */
   release(name: LockName, signal?: AbortSignal): Promise<boolean> {
     const { pipeline, aborts, limits, room } = this.#services;
-    const held = this.#held.find(name.resource.path, name.lockId);
-    const givenUp = held?.handles ?? 0;
+    const known = this.#held.find(name.resource.path, name.lockId);
+    const held = known?.holder.agentId === name.agentId ? known : undefined;
+    const { handles: givenUp = 0, grants = 0 } = held ?? {};
     if (held !== undefined) {
       held.isLeaving = true;
       held.handles = 0;
@@ -48,7 +49,7 @@ export class LockCommands {
     return run(pipeline, aborts, {
       path: name.resource.path,
       plan: (view, { conflicts }): ReleaseReply | { readonly kind: "joined" } => {
-        if (held !== undefined && held.handles > 0 && held.end === undefined) return { kind: "joined" };
+        if (held !== undefined && held.grants > grants && held.end === undefined) return { kind: "joined" };
         // Serving a waiter expects much more of the store: once overtaken, the waiter goes by itself.
         const reply = release(view, name, conflicts === 0 ? limits.maxLocksPerAgent : undefined);
         if (reply.kind === "released") sent = reply.holder;
@@ -169,7 +170,6 @@ export class LockCommands {
     const resource = storedPath(path);
     pipeline.submit({
       plan: (view) => expire(view, resource, "timer", limits.maxLocksPerAgent),
-      needsProof: () => true,
       done: (reply, { revision }) => room.serve(reply.promoted, revision),
       fail: (error) => {
         if (error instanceof LockError && error.code === "closed") return;

@@ -215,7 +215,7 @@ export class Pipeline {
   /** True when a plan that changes nothing needs no word from the store, or has it: everything was learned during this call. */
   #isAnswered(job: Job): boolean {
     if (job.reads.some((cell) => cell.written)) return false;
-    return !job.command.needsProof(job.reply) || job.reads.every((cell) => cell.learned > job.since);
+    return job.command.isProvisional?.(job.reply) || job.reads.every((cell) => cell.learned > job.since);
   }
 
   async #load(job: Job, missing: Missing): Promise<void> {

@@ -67,10 +67,6 @@ class TripCommand<Reply, Answer> implements Command<Reply> {
     return this.#trip.plan(view, attempts);
   }
 
-  needsProof(): boolean {
-    return true;
-  }
-
   done(reply: Reply, commit: Commit): void {
     try {
       const answer = this.#trip.answer(reply, commit);

@@ -77,7 +77,6 @@ export class Sweeper {
     pipeline.forget([resource.path]);
     const command: Command<ExpireReply> = {
       plan: (view) => expire(view, resource, "sweep", limits.maxLocksPerAgent),
-      needsProof: () => true,
       done: (reply, { revision }) => room.serve(reply.promoted, revision),
       fail: () => undefined,
     };
@@ -90,7 +89,6 @@ export class Sweeper {
         const entry = managerAt(view, key);
         if (entry !== undefined && entry.expiresAt + managerKeptMs <= view.earliest) view.remove(key);
       },
-      needsProof: () => true,
       done: () => undefined,
       fail: () => undefined,
     };

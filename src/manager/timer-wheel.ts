@@ -13,15 +13,15 @@ const bucketsPerOctave = 8;
 const finestSpanMs = bucketsPerOctave * finestMs * 2;
 
 /** Something with a deadline. Belongs to one wheel at a time. */
-export interface Timed {
+export abstract class Timed {
   /* Kept by the wheel: the items of a bucket are linked, so that adding and removing make no garbage. */
-  bucket: Bucket | undefined;
-  before: Timed | undefined;
-  after: Timed | undefined;
+  bucket: Bucket | undefined = undefined;
+  before: Timed | undefined = undefined;
+  after: Timed | undefined = undefined;
   /** Local monotonic time. */
-  due: number;
+  due = Infinity;
   /** Called once, never before `due`. */
-  onDue(): void;
+  abstract onDue(): void;
 }
 
 export interface Bucket {

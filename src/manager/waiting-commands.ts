@@ -29,7 +29,7 @@ export function submitPromotion(
     path: call.path,
     acquire: call,
     plan: (view) => (isCurrent() ? promote(view, request, places, limits) : { kind: "gone" }),
-    needsProof: (reply) => reply.kind !== "waiting" && isCurrent(),
+    isProvisional: (reply) => reply.kind === "waiting" || !isCurrent(),
     done: (reply, { revision, uncertain }) => {
       if (isCurrent()) on.done(reply, revision);
       else if (reply.kind === "granted") giveBack(services, request);
@@ -52,7 +52,6 @@ export function submitWithdrawal(
     acquire: call,
     // Once it was served, its grant has been told of, and is being given back.
     plan: (view) => (call.isWaiting ? withdraw(view, call.request, call.places, cause) : gone),
-    needsProof: () => true,
     done: (reply) => on.done(reply),
     fail: (error) => on.failed(error),
   };

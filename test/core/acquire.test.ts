@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { acquire, findQueued } from "../../src/core/acquire.js";
+import { acquire, resume } from "../../src/core/acquire.js";
 import { resource, Stage } from "./stage.js";
 
 describe("a free path", () => {
@@ -341,7 +341,7 @@ describe("after a lost reply", () => {
     const stage = new Stage();
     const request = stage.hold("ann", "/plan");
     const view = stage.view();
-    const reply = acquire(view, request, stage.limits, undefined);
+    const reply = resume(view, request);
     expect(reply).toMatchObject({ kind: "granted", granted: [{ holder: { lockId: "L1", token: 1 } }] });
     expect(view.written.size).toBe(0);
   });
@@ -350,8 +350,18 @@ describe("after a lost reply", () => {
     const stage = new Stage();
     stage.hold("ann", ["/a", "/b"]);
     const { request, places } = stage.queue("bob", ["/a", "/b"]);
-    expect(findQueued(stage.view(), request)).toMatchObject({ kind: "queued", places });
-    expect(findQueued(stage.view(), stage.request("bob", "/a"))).toBeUndefined();
+    expect(resume(stage.view(), request)).toMatchObject({ kind: "queued", places });
+    expect(resume(stage.view(), stage.request("bob", "/a"))).toEqual({ kind: "nothing left" });
+  });
+
+  test("the same acquire takes a part of its locks for none of them", () => {
+    const stage = new Stage();
+    const request = stage.hold("ann", ["/a", "/b"]);
+    expect(resume(stage.view(), request)).toMatchObject({ kind: "granted" });
+    stage.revoke("/b");
+    const view = stage.view();
+    expect(resume(view, request)).toEqual({ kind: "nothing left" });
+    expect(view.written.size).toBe(0);
   });
 });
 

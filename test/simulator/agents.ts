@@ -197,8 +197,9 @@ export class Agents {
     const wasLeaving = ledger.leaving.has(lockId);
     this.leave(handle);
     const isLast = !wasLeaving && !(ledger.handlesOf.get(lockId) ?? []).some((one) => !one.isLeaving);
+    const before = ledger.timesGranted(lockId);
     this.hear(handle.process, handle.lock.release(), (done) => {
-      if (isLast) this.stage.oracle.released(lockId, agentId, done, handle.signal);
+      if (isLast) this.stage.oracle.released(lockId, agentId, done, before, handle.signal);
       return done ? `${agentId} has released ${resourcePath}` : `${agentId} had nothing to release`;
     });
   }
@@ -225,8 +226,9 @@ export class Agents {
     this.command(process, `release ${agentId} ${resourcePath}${suffix[how]}`);
     const isOwn = how === "id" || how === "id elsewhere";
     if (isOwn) oracle.ledger.leave(lockId);
+    const before = oracle.ledger.timesGranted(lockId);
     this.hear(process, process.manager!.releaseLock(resourcePath, as, id), (done) => {
-      if (isOwn) oracle.released(lockId, agentId, done);
+      if (isOwn) oracle.released(lockId, agentId, done, before);
       else if (done) oracle.report("I12", `${as} released ${lockId} (${resourcePath}) of ${agentId}`);
       return done ? `${agentId} has released ${resourcePath}` : `${agentId} had nothing to release`;
     });

@@ -87,6 +87,11 @@ export class Ledger {
     this.handles.delete(handle);
   }
 
+  /** How many calls were granted it so far. */
+  timesGranted(lockId: string): number {
+    return this.handlesOf.get(lockId)?.length ?? 0;
+  }
+
   /** All handles at once, in all processes. */
   leave(lockId: string): void {
     this.leaving.add(lockId);

@@ -182,14 +182,17 @@ export class Oracle implements Witness {
 
   private checkDetails(lock: Lock, stored: TrueLock): void {
     const { agentId, path, mode, scope, acquiredAt } = stored;
-    const isSame =
-      lock.agentId === agentId &&
-      lock.resourcePath === path &&
-      lock.mode === mode &&
-      lock.scope === scope &&
-      lock.fencingToken === stored.token &&
-      lock.acquiredAt.getTime() === new Date(acquiredAt).getTime();
-    if (!isSame) this.report("I13", `${lock.lockId} (${path}) was told of otherwise than it was granted`);
+    const granted = [path, agentId, mode, scope, stored.token, new Date(acquiredAt).getTime()].join(" ");
+    const told = [
+      lock.resourcePath,
+      lock.agentId,
+      lock.mode,
+      lock.scope,
+      lock.fencingToken,
+      lock.acquiredAt.getTime(),
+    ].join(" ");
+    if (told !== granted)
+      this.report("I13", `${lock.lockId} was granted as ${granted}, and told of as ${told}`);
     this.checkExpiry(lock.lockId, lock.expiresAt.getTime(), stored);
   }
 
@@ -219,9 +222,12 @@ export class Oracle implements Witness {
       this.report("errors", `${call.agentId} was refused on a calm sea: ${error.message}`);
   }
 
-  released(lockId: string, agentId: string, done: boolean, signal?: AbortSignal): void {
+  /** `before`: how many calls had been granted the lock when the release began. */
+  released(lockId: string, agentId: string, done: boolean, before: number, signal?: AbortSignal): void {
     // Once a holder was told that the lock is lost, it has nothing to release.
     if (!done && signal?.aborted === true) return;
+    // A call of the same agent that was granted the lock while its release was fought out keeps it.
+    if (done && this.ledger.timesGranted(lockId) > before) return;
     const lock = this.truth.latest(lockId);
     const stands = lock !== undefined && lock.endedAt === undefined && lock.expiresAt > this.storeTime;
     if (stands && !this.seemedExpired(lock))

@@ -167,7 +167,7 @@ export class Truth {
       deed.errors.push(`${lock.lockId} has become another's, or of another kind`);
     }
     lock.ttlMs = holder.ttlMs;
-    lock.isJoined = holder.joined === true;
+    lock.isJoined = holder.joined !== undefined;
     if (holder.expiresAt === lock.expiresAt) return;
     deed.extended.push({ lock, from: lock.expiresAt });
     lock.expiresAt = holder.expiresAt;
@@ -186,7 +186,8 @@ export class Truth {
   private writeWaiter(key: string, record: WaitRecord | undefined, deed: Deed): void {
     const end = key.lastIndexOf("//");
     const path = key.slice("wait".length, end);
-    const n = Number(key.slice(end + 2));
+    // Behind a letter for the count of its digits.
+    const n = Number(key.slice(end + 3));
     deed.paths.add(path);
     const here = this.waiters.get(path) ?? new Map<number, TrueWaiter>();
     const before = here.get(n);
