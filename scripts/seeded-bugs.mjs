@@ -1,0 +1,169 @@
+// Seeds each bug of test/seeded-bugs/ into a scratch copy of the sources, and expects its judge to notice.
+
+import { spawn, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const help = `Usage: npm run seeded-bugs -- [--only NAME]… [--seed N] [--steps N] [--limit SECONDS]
+
+  --only NAME      only the bugs with that in their name
+  --seed N         where the simulator begins (default 1)
+  --steps N        after so many steps without a violation a bug is not caught (default 1000000)
+  --limit SECONDS  for the judge of one bug (default 180)
+`;
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const bugs = join(root, "test/seeded-bugs");
+const copied = ["src", "test", "package.json", "tsconfig.json", "tsconfig.build.json", "vitest.config.ts"];
+const nothingWrong = "the judge found nothing wrong";
+const simulator = { config: "tsconfig.simulator.json", program: ".sim/test/simulator/main.js" };
+/** Where there is no simulator, the models of the core and of a fleet of managers stand in for it, looking further than in every test run. */
+const models = ["test/model"];
+const modelRuns = { MODEL_RUNS: "3000", FLEET_RUNS: "150" };
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: "string", multiple: true, default: [] },
+    seed: { type: "string", default: "1" },
+    steps: { type: "string", default: "1000000" },
+    limit: { type: "string", default: "180" },
+    help: { type: "boolean", default: false },
+  },
+});
+
+/**
+ * @typedef {{ caught: string, missed?: never } | { missed: string, caught?: never }} Verdict
+ * @typedef {{ command: string[], env?: Record<string, string>, notice: (line: string) => string | undefined }} Trial
+ */
+
+if (flags.help) process.stdout.write(help);
+else await main();
+
+async function main() {
+  const patches = readdirSync(bugs)
+    .filter((name) => name.endsWith(".patch"))
+    .filter((name) => flags.only.length === 0 || flags.only.some((part) => name.includes(part)))
+    .toSorted();
+  if (patches.length === 0) throw new Error("No seeded bug has such a name.");
+  // A judge that finds fault with the sources as they are would catch everything.
+  const sound = flags.only.length > 0 ? undefined : await judge();
+  if (sound !== undefined && sound.missed !== nothingWrong) {
+    console.log(`Without any bug the judge says: ${sound.caught ?? sound.missed}`);
+    process.exitCode = 1;
+    return;
+  }
+  let missed = 0;
+  for (const name of patches) {
+    const began = Date.now();
+    const verdict = await judge(join(bugs, name));
+    const isCaught = verdict.caught !== undefined;
+    const line = isCaught ? `caught: ${verdict.caught}` : `NOT CAUGHT: ${verdict.missed}`;
+    console.log(`${basename(name, ".patch")}: ${line} (${Math.round((Date.now() - began) / 1000)} s)`);
+    if (!isCaught) missed += 1;
+  }
+  console.log(`${patches.length - missed} of ${patches.length} seeded bugs were caught.`);
+  if (missed > 0) process.exitCode = 1;
+}
+
+/** @param {string} [patch] @returns {Promise<Verdict>} */
+async function judge(patch) {
+  const scratch = mkdtempSync(join(tmpdir(), "seeded-bug-"));
+  try {
+    for (const name of [...copied, simulator.config]) {
+      if (existsSync(join(root, name))) cpSync(join(root, name), join(scratch, name), { recursive: true });
+    }
+    symlinkSync(join(root, "node_modules"), join(scratch, "node_modules"));
+    if (patch !== undefined) {
+      const { status, stderr } = spawnSync("git", ["apply", patch], { cwd: scratch, encoding: "utf8" });
+      if (status !== 0) return { missed: `the patch no longer fits: make it anew\n${stderr}` };
+    }
+    const [, named] = /^Judge: (.+)$/m.exec(patch === undefined ? "" : readFileSync(patch, "utf8")) ?? [];
+    const isSimulated = named === undefined && existsSync(join(scratch, simulator.config));
+    const build = isSimulated ? [simulator.config] : ["tsconfig.build.json", "--noEmit"];
+    const tsc = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", ...build], {
+      cwd: scratch,
+      encoding: "utf8",
+    });
+    if (tsc.status !== 0) return { missed: `it does not compile: make it anew\n${tsc.stdout}` };
+    return await run(scratch, isSimulated ? simulation() : tests(named?.split(" ") ?? models));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** @returns {Trial} */
+function simulation() {
+  let violation = "";
+  return {
+    command: ["--stack-trace-limit=0", simulator.program, "--steps", flags.steps, "--seed", flags.seed],
+    notice(line) {
+      if (line.startsWith("VIOLATION") || line.startsWith("Uncaught")) violation = line;
+      const [, seed] = /^Seed (\d+)/.exec(line) ?? [];
+      return seed !== undefined && violation !== "" ? `${violation} Seed ${seed}.` : undefined;
+    },
+  };
+}
+
+/** @param {string[]} files @returns {Trial} */
+function tests(files) {
+  let failed = "";
+  return {
+    command: ["node_modules/vitest/vitest.mjs", "run", "--bail", "1", ...files],
+    env: modelRuns,
+    notice(line) {
+      if (/^\s*FAIL /.test(line)) failed = line.trim();
+      return failed !== "" && /^(\w*Error|Error): /.test(line) ? `${failed}: ${line}` : undefined;
+    },
+  };
+}
+
+/**
+ * Runs the judge until it has noticed something, has come to its end, or has taken too long.
+ *
+ * @param {string} scratch @param {Trial} trial @returns {Promise<Verdict>}
+ */
+function run(scratch, { command, env, notice }) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, command, {
+      cwd: scratch,
+      env: { ...process.env, ...env, NO_COLOR: "1" },
+      // In a group of its own, which goes as a whole: the judge may have started processes in turn.
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    /** @type {string[]} */
+    const output = [];
+    /** @type {string | undefined} */
+    let caught;
+    let isLate = false;
+    const end = () => {
+      const isRunning = child.exitCode === null && child.signalCode === null;
+      if (child.pid !== undefined && isRunning) process.kill(-child.pid, "SIGKILL");
+    };
+    const limit = setTimeout(() => {
+      isLate = true;
+      end();
+    }, Number(flags.limit) * 1000);
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on("line", (line) => {
+        output.push(line);
+        if (caught !== undefined) return;
+        caught = notice(line);
+        if (caught !== undefined) end();
+      });
+    }
+    child.once("error", reject);
+    child.once("close", (code) => {
+      clearTimeout(limit);
+      if (caught !== undefined) resolve({ caught });
+      else if (isLate) resolve({ missed: `no verdict after ${flags.limit} s` });
+      else if (code === 0) resolve({ missed: nothingWrong });
+      else resolve({ caught: `the judge failed: ${output.slice(-5).join(" | ")}` });
+    });
+  });
+}
