@@ -1,7 +1,7 @@
 // Seeds each bug of test/seeded-bugs/ into a scratch copy of the sources, and expects its judge to notice.
 
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import process from "node:process";
@@ -19,12 +19,15 @@ const help = `Usage: npm run seeded-bugs -- [--only NAME]… [--seed N] [--steps
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bugs = join(root, "test/seeded-bugs");
-const copied = ["src", "test", "package.json", "tsconfig.json", "tsconfig.build.json", "vitest.config.ts"];
+const copied = [
+  "src",
+  "test",
+  "package.json",
+  "tsconfig.json",
+  "tsconfig.simulator.json",
+  "vitest.config.ts",
+];
 const nothingWrong = "the judge found nothing wrong";
-const simulator = { config: "tsconfig.simulator.json", program: ".sim/test/simulator/main.js" };
-/** Where there is no simulator, the models of the core and of a fleet of managers stand in for it, looking further than in every test run. */
-const models = ["test/model"];
-const modelRuns = { MODEL_RUNS: "3000", FLEET_RUNS: "150" };
 
 const { values: flags } = parseArgs({
   options: {
@@ -38,7 +41,7 @@ const { values: flags } = parseArgs({
 
 /**
  * @typedef {{ caught: string, missed?: never } | { missed: string, caught?: never }} Verdict
- * @typedef {{ command: string[], env?: Record<string, string>, notice: (line: string) => string | undefined }} Trial
+ * @typedef {{ command: string[], notice: (line: string) => string | undefined }} Trial
  */
 
 if (flags.help) process.stdout.write(help);
@@ -51,16 +54,19 @@ async function main() {
     .toSorted();
   if (patches.length === 0) throw new Error("No seeded bug has such a name.");
   // A judge that finds fault with the sources as they are would catch everything.
-  const sound = flags.only.length > 0 ? undefined : await judge();
-  if (sound !== undefined && sound.missed !== nothingWrong) {
-    console.log(`Without any bug the judge says: ${sound.caught ?? sound.missed}`);
+  for (const files of new Set(patches.map((name) => judgeOf(join(bugs, name))))) {
+    const verdict = await judge(undefined, files);
+    if (verdict.missed === nothingWrong) continue;
+    const name = files === undefined ? "the simulator" : files;
+    console.log(`Without any bug, ${name} says: ${verdict.caught ?? verdict.missed}`);
     process.exitCode = 1;
     return;
   }
   let missed = 0;
   for (const name of patches) {
     const began = Date.now();
-    const verdict = await judge(join(bugs, name));
+    const patch = join(bugs, name);
+    const verdict = await judge(patch, judgeOf(patch));
     const isCaught = verdict.caught !== undefined;
     const line = isCaught ? `caught: ${verdict.caught}` : `NOT CAUGHT: ${verdict.missed}`;
     console.log(`${basename(name, ".patch")}: ${line} (${Math.round((Date.now() - began) / 1000)} s)`);
@@ -70,27 +76,28 @@ async function main() {
   if (missed > 0) process.exitCode = 1;
 }
 
-/** @param {string} [patch] @returns {Promise<Verdict>} */
-async function judge(patch) {
+/** The tests that judge the bug; `undefined`: the simulator does. @param {string} patch */
+function judgeOf(patch) {
+  return /^Judge: (.+)$/m.exec(readFileSync(patch, "utf8"))?.[1];
+}
+
+/** @param {string | undefined} patch @param {string | undefined} files @returns {Promise<Verdict>} */
+async function judge(patch, files) {
   const scratch = mkdtempSync(join(tmpdir(), "seeded-bug-"));
   try {
-    for (const name of [...copied, simulator.config]) {
-      if (existsSync(join(root, name))) cpSync(join(root, name), join(scratch, name), { recursive: true });
-    }
+    // Tests start processes of other users.
+    chmodSync(scratch, 0o755);
+    for (const name of copied) cpSync(join(root, name), join(scratch, name), { recursive: true });
     symlinkSync(join(root, "node_modules"), join(scratch, "node_modules"));
     if (patch !== undefined) {
       const { status, stderr } = spawnSync("git", ["apply", patch], { cwd: scratch, encoding: "utf8" });
       if (status !== 0) return { missed: `the patch no longer fits: make it anew\n${stderr}` };
     }
-    const [, named] = /^Judge: (.+)$/m.exec(patch === undefined ? "" : readFileSync(patch, "utf8")) ?? [];
-    const isSimulated = named === undefined && existsSync(join(scratch, simulator.config));
-    const build = isSimulated ? [simulator.config] : ["tsconfig.build.json", "--noEmit"];
-    const tsc = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", ...build], {
-      cwd: scratch,
-      encoding: "utf8",
-    });
-    if (tsc.status !== 0) return { missed: `it does not compile: make it anew\n${tsc.stdout}` };
-    return await run(scratch, isSimulated ? simulation() : tests(named?.split(" ") ?? models));
+    // The simulator with the sources that it tries. Under tests they are run as they are, but should compile all the same.
+    const compiler = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.simulator.json"];
+    const compiled = spawnSync(process.execPath, compiler, { cwd: scratch, encoding: "utf8" });
+    if (compiled.status !== 0) return { missed: `it does not compile: make it anew\n${compiled.stdout}` };
+    return await run(scratch, files === undefined ? simulation() : tests(files.split(" ")));
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -100,9 +107,15 @@ async function judge(patch) {
 function simulation() {
   let violation = "";
   return {
-    command: ["--stack-trace-limit=0", simulator.program, "--steps", flags.steps, "--seed", flags.seed],
+    command: [
+      "--stack-trace-limit=0",
+      ".sim/test/simulator/main.js",
+      ...["--steps", flags.steps],
+      ...["--seed", flags.seed],
+    ],
     notice(line) {
-      if (line.startsWith("VIOLATION") || line.startsWith("Uncaught")) violation = line;
+      if (line.startsWith("Uncaught")) return line;
+      if (line.startsWith("VIOLATION")) violation = line;
       const [, seed] = /^Seed (\d+)/.exec(line) ?? [];
       return seed !== undefined && violation !== "" ? `${violation} Seed ${seed}.` : undefined;
     },
@@ -114,7 +127,6 @@ function tests(files) {
   let failed = "";
   return {
     command: ["node_modules/vitest/vitest.mjs", "run", "--bail", "1", ...files],
-    env: modelRuns,
     notice(line) {
       if (/^\s*FAIL /.test(line)) failed = line.trim();
       return failed !== "" && /^(\w*Error|Error): /.test(line) ? `${failed}: ${line}` : undefined;
@@ -127,11 +139,11 @@ function tests(files) {
  *
  * @param {string} scratch @param {Trial} trial @returns {Promise<Verdict>}
  */
-function run(scratch, { command, env, notice }) {
+function run(scratch, { command, notice }) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, command, {
       cwd: scratch,
-      env: { ...process.env, ...env, NO_COLOR: "1" },
+      env: { ...process.env, NO_COLOR: "1" },
       // In a group of its own, which goes as a whole: the judge may have started processes in turn.
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
@@ -163,7 +175,7 @@ function run(scratch, { command, env, notice }) {
       if (caught !== undefined) resolve({ caught });
       else if (isLate) resolve({ missed: `no verdict after ${flags.limit} s` });
       else if (code === 0) resolve({ missed: nothingWrong });
-      else resolve({ caught: `the judge failed: ${output.slice(-5).join(" | ")}` });
+      else resolve({ missed: `the judge itself failed\n${output.slice(-5).join("\n")}` });
     });
   });
 }
