@@ -46,6 +46,8 @@ describe("The store time of an embedded store", () => {
     const { storeTime: behind } = await second.commit([put("a")]);
     expect(behind).toBeGreaterThanOrEqual(before);
     expect(behind - before).toBeLessThan(10_000);
+    // It does not wait there for the wall clock: no lock would expire meanwhile.
+    expect((await second.read({})).storeTime).toBeGreaterThan(behind);
     await second.close();
 
     await pretendReboot(directory);
