@@ -27,7 +27,6 @@ const copied = [
   "tsconfig.simulator.json",
   "vitest.config.ts",
 ];
-const nothingWrong = "the judge found nothing wrong";
 
 const { values: flags } = parseArgs({
   options: {
@@ -38,6 +37,9 @@ const { values: flags } = parseArgs({
     help: { type: "boolean", default: false },
   },
 });
+
+const nothingWrong = "the judge found nothing wrong";
+const tooLate = `the judge found nothing wrong in ${flags.limit} s`;
 
 /**
  * @typedef {{ caught: string, missed?: never } | { missed: string, caught?: never }} Verdict
@@ -56,7 +58,7 @@ async function main() {
   // A judge that finds fault with the sources as they are would catch everything.
   for (const files of new Set(patches.map((name) => judgeOf(join(bugs, name))))) {
     const verdict = await judge(undefined, files);
-    if (verdict.missed === nothingWrong) continue;
+    if (verdict.missed === nothingWrong || verdict.missed === tooLate) continue;
     const name = files === undefined ? "the simulator" : files;
     console.log(`Without any bug, ${name} says: ${verdict.caught ?? verdict.missed}`);
     process.exitCode = 1;
@@ -173,7 +175,7 @@ function run(scratch, { command, notice }) {
     child.once("close", (code) => {
       clearTimeout(limit);
       if (caught !== undefined) resolve({ caught });
-      else if (isLate) resolve({ missed: `no verdict after ${flags.limit} s` });
+      else if (isLate) resolve({ missed: tooLate });
       else if (code === 0) resolve({ missed: nothingWrong });
       else resolve({ missed: `the judge itself failed\n${output.slice(-5).join("\n")}` });
     });
