@@ -112,8 +112,8 @@ function simulation() {
     command: [
       "--stack-trace-limit=0",
       ".sim/test/simulator/main.js",
-      ...["--steps", flags.steps],
-      ...["--seed", flags.seed],
+      `--steps=${flags.steps}`,
+      `--seed=${flags.seed}`,
     ],
     notice(line) {
       if (line.startsWith("Uncaught")) return line;
