@@ -46,6 +46,16 @@ const tooLate = `the judge found nothing wrong in ${flags.limit} s`;
  * @typedef {{ command: string[], notice: (line: string) => string | undefined }} Trial
  */
 
+/** Ends the judge that is at work. */
+let end = () => {};
+let isStopped = false;
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, () => {
+    isStopped = true;
+    end();
+  });
+}
+
 if (flags.help) process.stdout.write(help);
 else await main();
 
@@ -58,6 +68,7 @@ async function main() {
   // A judge that finds fault with the sources as they are would catch everything.
   for (const files of new Set(patches.map((name) => judgeOf(join(bugs, name))))) {
     const verdict = await judge(undefined, files);
+    if (isStopped) break;
     if (verdict.missed === nothingWrong || verdict.missed === tooLate) continue;
     const name = files === undefined ? "the simulator" : files;
     console.log(`Without any bug, ${name} says: ${verdict.caught ?? verdict.missed}`);
@@ -69,10 +80,15 @@ async function main() {
     const began = Date.now();
     const patch = join(bugs, name);
     const verdict = await judge(patch, judgeOf(patch));
+    if (isStopped) break;
     const isCaught = verdict.caught !== undefined;
     const line = isCaught ? `caught: ${verdict.caught}` : `NOT CAUGHT: ${verdict.missed}`;
     console.log(`${basename(name, ".patch")}: ${line} (${Math.round((Date.now() - began) / 1000)} s)`);
     if (!isCaught) missed += 1;
+  }
+  if (isStopped) {
+    process.exitCode = 130;
+    return;
   }
   console.log(`${patches.length - missed} of ${patches.length} seeded bugs were caught.`);
   if (missed > 0) process.exitCode = 1;
@@ -99,6 +115,7 @@ async function judge(patch, files) {
     const compiler = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.simulator.json"];
     const compiled = spawnSync(process.execPath, compiler, { cwd: scratch, encoding: "utf8" });
     if (compiled.status !== 0) return { missed: `it does not compile: make it anew\n${compiled.stdout}` };
+    if (isStopped) return { missed: "stopped" };
     return await run(scratch, files === undefined ? simulation() : tests(files.split(" ")));
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -155,7 +172,7 @@ function run(scratch, { command, notice }) {
     /** @type {string | undefined} */
     let caught;
     let isLate = false;
-    const end = () => {
+    end = () => {
       const isRunning = child.exitCode === null && child.signalCode === null;
       if (child.pid !== undefined && isRunning) process.kill(-child.pid, "SIGKILL");
     };
