@@ -108,8 +108,15 @@ export class Truth {
     else if (key.startsWith("manager/")) {
       const id = key.slice("manager/".length);
       if (value === undefined) this.managers.delete(id);
-      else this.managers.set(id, (value as unknown as ManagerRecord).expiresAt);
+      else this.writeManager(id, value as unknown as ManagerRecord, deed);
     } else deed.agents.add(key.split("/")[1]!);
+  }
+
+  private writeManager(id: string, { expiresAt }: ManagerRecord, deed: Deed): void {
+    const before = this.managers.get(id) ?? Infinity;
+    if (before <= deed.storeTime && expiresAt > before)
+      deed.errors.push(`manager ${id} has come to life again`);
+    this.managers.set(id, expiresAt);
   }
 
   private writeLock(path: string, record: LockRecord | undefined, deed: Deed, now: number): void {
@@ -155,6 +162,7 @@ export class Truth {
       endedInForce: false,
       isJoined: false,
     };
+    if (expiresAt <= deed.storeTime) deed.errors.push(`${lockId} had expired when it was granted`);
     deed.granted.push(lock);
     addTo(this.locksOf, agentId, lock);
     append(this.history, lockId, lock);
