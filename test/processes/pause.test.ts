@@ -11,7 +11,7 @@ test(`A holder that was stopped beyond its ttl sees at once that its lock is los
   const { url } = await scratch();
   const locks = await createLockManager({}, url);
   onTestFinished(() => locks.close());
-  const agent = await startAgent(url, "hold", "/a", "400ms");
+  const agent = await startAgent(url, "hold", ["/a", "400ms"]);
   for (let round = 0; round < rounds; round++) {
     agent.tell("take it");
     const [what, token] = await agent.next();
@@ -38,7 +38,7 @@ test("A holder that was stopped for less than its ttl keeps its lock, and extend
   const { url } = await scratch();
   const locks = await createLockManager({}, url);
   onTestFinished(() => locks.close());
-  const agent = await startAgent(url, "hold", "/a", "3s");
+  const agent = await startAgent(url, "hold", ["/a", "3s"]);
   agent.tell("take it");
   const [, token] = await agent.next();
   agent.signal("SIGSTOP");
