@@ -89,6 +89,8 @@ const works = {
       await input.next();
       // In the very turn in which the process hears of anything again.
       say("sees", lock.signal.aborted && signal.aborted ? "lost" : "held");
+      // A careless holder, that does not look before it uses what the lock protects.
+      say("writes", lock.fencingToken);
       say(
         "extend",
         await lock.extend().then(
