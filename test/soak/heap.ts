@@ -17,17 +17,29 @@ export async function heapInUse(): Promise<number> {
   return process.memoryUsage().heapUsed;
 }
 
-/** Bytes per minute, by least squares. */
-export function slopeOf(samples: readonly Sample[]): number {
-  const mean = (values: readonly number[]): number =>
-    values.reduce((sum, value) => sum + value, 0) / values.length;
-  const minute = mean(samples.map((sample) => sample.minute));
-  const bytes = mean(samples.map((sample) => sample.bytes));
-  let both = 0;
-  let square = 0;
-  for (const sample of samples) {
-    both += (sample.minute - minute) * (sample.bytes - bytes);
-    square += (sample.minute - minute) ** 2;
-  }
-  return square === 0 ? 0 : both / square;
+export interface Line {
+  /** Bytes at the first sample, and how many more each minute. */
+  readonly base: number;
+  readonly slope: number;
+  /** Standard error of the slope: caches that fill up and are halved make the heap go up and down. */
+  readonly error: number;
+}
+
+/** By least squares. */
+export function lineThrough(samples: readonly Sample[]): Line {
+  const meanMinute = mean(samples.map(({ minute }) => minute));
+  const meanBytes = mean(samples.map(({ bytes }) => bytes));
+  const spread = sum(samples.map(({ minute }) => (minute - meanMinute) ** 2));
+  const slope = sum(samples.map(({ minute, bytes }) => (minute - meanMinute) * (bytes - meanBytes))) / spread;
+  const at = (minute: number): number => meanBytes + slope * (minute - meanMinute);
+  const off = sum(samples.map(({ minute, bytes }) => (bytes - at(minute)) ** 2));
+  return { base: at(samples[0]?.minute ?? 0), slope, error: Math.sqrt(off / (samples.length - 2) / spread) };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function mean(values: readonly number[]): number {
+  return sum(values) / values.length;
 }
