@@ -8,10 +8,11 @@ import { expiry } from "./workloads/expiry.js";
 import { handover } from "./workloads/handover.js";
 import { heap, measureHeap } from "./workloads/heap.js";
 import { hotPath } from "./workloads/hot-path.js";
+import { pileUp } from "./workloads/pile-up.js";
 import { distinctPaths, manyAtOnce } from "./workloads/throughput.js";
 import type { Answer, Settings, Workload } from "./workloads/workload.js";
 
-const workloads: readonly Workload[] = [distinctPaths, manyAtOnce, hotPath, handover, expiry, heap];
+const workloads: readonly Workload[] = [distinctPaths, manyAtOnce, hotPath, handover, expiry, pileUp, heap];
 
 const help = `Usage: npm run bench -- [--quick] [--only NAME]... [--seconds N] [--rounds N] [--json FILE]
 

@@ -1,25 +1,32 @@
 /** The lock manager itself, in process, over its two stores. */
 import { createLockManager } from "../../src/create-lock-manager.js";
 import type { LockManager } from "../../src/lock-manager.js";
+import { openStore } from "../../src/open-store.js";
+import type { Store } from "../../src/store/store.js";
 import { scratchFolder } from "../scratch.js";
 import type { Contestant, ContestantKind, Work } from "./contestant.js";
 
 /** A lock manager on a fresh store; `close` leaves nothing behind. */
 export interface OpenManager {
   readonly locks: LockManager;
+  /** What it works on. */
+  readonly store: Store;
   readonly close: () => Promise<void>;
 }
 
 export type StoreName = "memory" | "embedded";
 
-export async function openManager(store: StoreName, maxLocksPerAgent = 100): Promise<OpenManager> {
-  const folder = store === "embedded" ? scratchFolder("engram-lock") : undefined;
+export async function openManager(name: StoreName, maxLocksPerAgent = 100): Promise<OpenManager> {
+  const folder = name === "embedded" ? scratchFolder("engram-lock") : undefined;
   const url = folder === undefined ? "memory:" : `file:${folder.path}`;
-  const locks = await createLockManager({ type: "enhanced", maxLocksPerAgent }, url);
+  const store = await openStore(url);
+  const locks = await createLockManager({ type: "enhanced", maxLocksPerAgent }, store);
   return {
     locks,
+    store,
     async close() {
       await locks.close();
+      await store.close();
       folder?.remove();
     },
   };

@@ -11,6 +11,9 @@ import type { Workload } from "./workload.js";
 type HoldMany = (count: number) => Promise<unknown>;
 
 const locksPerAgent = 100;
+const aWaiter = "memory store, a waiter among 10,000 on one path";
+/** The most that a queue takes. */
+const mostWaiters = 10_000;
 
 const subjects: Readonly<Record<string, HoldMany>> = {
   "memory store, in the store and the manager": async (count) => {
@@ -35,6 +38,15 @@ const subjects: Readonly<Record<string, HoldMany>> = {
     });
     return locks;
   },
+  [aWaiter]: async (count) => {
+    const { locks } = await openManager("memory");
+    await locks.acquireLock("/one", "holder", { ttl: "1h" });
+    const waiting = Array.from({ length: count }, (_, n) =>
+      locks.acquireLock("/one", `agent-${n}`, { timeout: Infinity }),
+    );
+    while ((await locks.getResource("/one")).queueLength < count) await nextTurn();
+    return [locks, waiting];
+  },
   [asyncMutex.name]: (count) => holdFor(asyncMutex, count),
   [asyncLock.name]: (count) => holdFor(asyncLock, count),
 };
@@ -45,14 +57,16 @@ export const heap: Workload = {
     const count = quick ? 10_000 : 100_000;
     const data: { name: string; bytesPerLock: number }[] = [];
     for (const name of Object.keys(subjects)) {
-      data.push({ name, bytesPerLock: await inChild(name, count) });
+      data.push({ name, bytesPerLock: await inChild(name, name === aWaiter ? mostWaiters : count) });
     }
     return [
       {
         title: `Heap in bytes for each of ${count.toLocaleString("en-US")} held locks`,
         head: ["", "bytes per lock"],
         rows: data.map(({ name, bytesPerLock }) => [name, figure(bytesPerLock)]),
-        notes: [`${locksPerAgent} locks for each agent; the paths are in it. After two full collections.`],
+        notes: [
+          `${locksPerAgent} locks for each agent, and each waiter an agent of its own; the paths are in it. After two full collections.`,
+        ],
         data,
       },
     ];
@@ -116,6 +130,10 @@ async function holdFor(kind: typeof asyncMutex, count: number): Promise<unknown>
     });
   });
   return [contestant, pending];
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function pathOf(n: number): string {

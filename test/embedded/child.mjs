@@ -56,6 +56,29 @@ const works = {
     }
   },
 
+  /** Does what each line that comes in says: "put KEY", "keys", "reopen". Prints what came of it. */
+  async obey(first) {
+    let store = first;
+    console.log(process.pid);
+    for await (const line of input) {
+      const [order, key = ""] = line.split(" ");
+      try {
+        if (order === "put") console.log(JSON.stringify((await store.commit([put(key, 1)])).outcomes[0]));
+        else if (order === "keys") {
+          const { ranges } = await store.read({ ranges: [{ prefix: "" }] });
+          console.log(JSON.stringify(ranges[0]?.map((entry) => entry.key)));
+        } else {
+          await store.close();
+          store = await openEmbeddedStore(directory);
+          console.log(JSON.stringify("opened"));
+        }
+      } catch (thrown) {
+        console.log(JSON.stringify(inWords(thrown)));
+      }
+    }
+    await store.close();
+  },
+
   /** Prints the paths it is hinted at, and how long ago they were announced; ends with its input. */
   async listen(store) {
     await store.subscribe((paths) => {
@@ -79,8 +102,13 @@ try {
   await works[work]?.(store);
   if (work !== "idle") await store.close();
 } catch (thrown) {
-  const error = /** @type {import("../../src/store/store.js").StoreError} */ (thrown);
-  console.log(JSON.stringify({ error: error.name, message: error.message, outcome: error.outcome }));
+  console.log(JSON.stringify(inWords(thrown)));
   process.exitCode = 1;
 }
 if (work !== "idle") process.stdin.destroy();
+
+/** @param {unknown} thrown */
+function inWords(thrown) {
+  const error = /** @type {import("../../src/store/store.js").StoreError} */ (thrown);
+  return { error: error.name, message: error.message, outcome: error.outcome };
+}

@@ -81,14 +81,20 @@ describe("A disk that does not do what the embedded store needs", () => {
 describe("A failed flush", () => {
   test("leaves the outcome unknown and makes the store unusable", () => {
     const flush = Object.assign(new Error("Input/output error"), { code: 5 });
-    const failed = failedCommit("/", flush, true);
+    const failed = failedCommit("/", flush, true, () => true);
     expect(failed).toMatchObject({ poisoned: true, error: { outcome: "unknown", retryable: false } });
   });
 
   test("for lack of space surely wrote nothing, and may be tried again", () => {
     const noSpace = Object.assign(new Error("No space left on device"), { code: 28 });
-    const failed = failedCommit("/", noSpace, true);
+    const failed = failedCommit("/", noSpace, true, () => true);
     expect(failed).toMatchObject({ poisoned: false, error: { outcome: "none", retryable: true } });
+  });
+
+  test("after which LMDB refuses to go on is one, even when it was for lack of space", () => {
+    const noSpace = Object.assign(new Error("No space left on device"), { code: 28 });
+    const failed = failedCommit("/", noSpace, true, () => false);
+    expect(failed).toMatchObject({ poisoned: true, error: { outcome: "unknown", retryable: false } });
   });
 
   test("in one process stops the commits of all that had the store open, until they open it again", async () => {

@@ -41,16 +41,17 @@ export interface Child {
   readonly ended: Promise<number | null>;
 }
 
-export type Work = "show" | "count" | "commit" | "look" | "listen" | "idle";
+export type Work = "show" | "count" | "commit" | "look" | "listen" | "idle" | "obey";
 
 export function startChild(
   directory: string,
   work: Work,
-  options: { count?: number; uid?: number; node?: string[] } = {},
+  options: { count?: number; uid?: number; node?: string[]; runner?: readonly string[] } = {},
 ): Child {
   const module = join(built, "store/embedded/embedded-store.js");
   const args = [...(options.node ?? []), program, module, directory, work, String(options.count ?? 0)];
-  const child = spawn(process.execPath, args, { uid: options.uid });
+  const [command = "", ...rest] = [...(options.runner ?? []), process.execPath, ...args];
+  const child = spawn(command, rest, { uid: options.uid });
   const lines: string[] = [];
   const output = createInterface({ input: child.stdout });
   output.on("line", (line) => lines.push(line));
@@ -85,7 +86,7 @@ export function startChild(
 export async function runChild(
   directory: string,
   work: Work,
-  options: { uid?: number } = {},
+  options: { uid?: number; runner?: readonly string[] } = {},
 ): Promise<string[]> {
   const child = startChild(directory, work, options);
   await child.ended;

@@ -32,26 +32,28 @@ const works = {
     }
   },
 
-  /** Takes, extends and gives back locks for ever, and prints what was acknowledged. */
+  /**
+   * Takes, extends and gives back locks from each line "go ROUND" to the next line "pause". Prints every step before it asks for it, and once it was
+   * acknowledged; one write each, so that no line is torn by a kill. Gives back what it kept when its input ends.
+   */
   async load(locks) {
-    const [round = ""] = rest;
-    const worker = async (/** @type {number} */ number) => {
-      for (let n = 0; ; n++) {
-        const path = `/load/${round}/${number}/${n}`;
-        const lock = await locks.acquireLock(path, agent, { ttl: "10m" });
-        say("held", path, lock.lockId, lock.fencingToken);
-        if (n % 3 === 0) {
-          const { expiresAt } = await lock.extend("20m");
-          say("extended", path, lock.lockId, expiresAt.getTime());
-        }
-        if (n % 2 === 0) {
-          say("releasing", path, lock.lockId);
-          await lock.release();
-          say("released", path, lock.lockId);
-        }
+    const [workers = ""] = rest;
+    const hands = Array.from({ length: Number(workers) }, (_, number) => new Hand(locks, number));
+    let working = Promise.resolve();
+    let round = "";
+    for await (const line of input) {
+      const [word, name = ""] = line.split(" ");
+      if (word === "go") {
+        round = name;
+        const goOn = () => round === name;
+        working = Promise.all(hands.map((hand) => hand.work(name, goOn))).then(() => undefined);
+      } else {
+        round = "";
+        await working;
+        say("paused");
       }
-    };
-    await Promise.all(Array.from({ length: 16 }, (_, number) => worker(number)));
+    }
+    await Promise.all(hands.map((hand) => hand.giveBack(0)));
   },
 
   /** Takes the path again and again, each time when a line comes in; prints when it had it. */
@@ -87,6 +89,8 @@ const works = {
       await input.next();
       // In the very turn in which the process hears of anything again.
       say("sees", lock.signal.aborted && signal.aborted ? "lost" : "held");
+      // A careless holder, that does not look before it uses what the lock protects.
+      say("writes", lock.fencingToken);
       say(
         "extend",
         await lock.extend().then(
@@ -99,6 +103,80 @@ const works = {
     }
   },
 };
+
+/** One of several that work in a process side by side, each as an agent of its own. */
+class Hand {
+  /** @type {import("../../dist/index.js").AcquiredLock[]} */
+  kept = [];
+  step = 0;
+
+  /** @param {LockManager} locks @param {number} number */
+  constructor(locks, number) {
+    this.locks = locks;
+    this.agent = `${agent}-${number}`;
+    this.number = number;
+  }
+
+  /** @param {string} round @param {() => boolean} goOn */
+  async work(round, goOn) {
+    while (goOn()) {
+      const step = this.step++;
+      const home = `/load/${process.pid}/${this.number}/${step}`;
+      if (step % 8 === 0) this.kept.push(...(await this.take([`${home}/a`, `${home}/b`, `${home}/c`], "1m")));
+      else if (step % 8 === 4) await this.contend(`/hot/${round}/${step % 3}`);
+      else this.kept.push(...(await this.take([home], "1m")));
+      if (step % 3 === 0) await this.extend(this.kept.at(-1));
+      await this.giveBack(3);
+    }
+  }
+
+  /** @param {string[]} paths @param {string} timeout */
+  async take(paths, timeout) {
+    say("asks", this.agent, ...paths);
+    const taken = await this.locks.acquireMultipleLocks(paths, this.agent, { ttl: "10m", timeout });
+    say(
+      taken
+        .map((lock) => this.words("held", lock, lock.lockId, lock.fencingToken, +lock.expiresAt))
+        .join("\n"),
+    );
+    return taken;
+  }
+
+  /** Takes what others want as well, and goes on without it when its turn does not come soon: the holder may be dead. @param {string} path */
+  async contend(path) {
+    try {
+      const [lock] = await this.take([path], "200ms");
+      await this.release(lock);
+    } catch (error) {
+      if (error.code !== "held") throw error;
+      say("refused", this.agent, path);
+    }
+  }
+
+  /** @param {import("../../dist/index.js").AcquiredLock | undefined} lock */
+  async extend(lock) {
+    if (lock === undefined) return;
+    say(this.words("extends", lock));
+    const { expiresAt } = await lock.extend("20m");
+    say(this.words("extended", lock, +expiresAt));
+  }
+
+  /** @param {number} most */
+  async giveBack(most) {
+    while (this.kept.length > most) await this.release(this.kept.shift());
+  }
+
+  /** @param {import("../../dist/index.js").AcquiredLock} lock */
+  async release(lock) {
+    say(this.words("releases", lock));
+    say(this.words((await lock.release()) ? "released" : "missed", lock));
+  }
+
+  /** @param {string} what @param {import("../../dist/index.js").AcquiredLock} lock @param {unknown[]} more */
+  words(what, { resourcePath }, ...more) {
+    return [what, this.agent, resourcePath, ...more].join(" ");
+  }
+}
 
 const locks = await createLockManager({ maxLocksPerAgent: 1_000_000 }, url);
 say("ready");

@@ -1,86 +1,28 @@
 /** Processes that are killed under load: what was acknowledged is there, and what they waited for goes to others. */
 import { expect, onTestFinished, test } from "vitest";
 import { createLockManager } from "../../src/create-lock-manager.js";
-import type { Lock, LockManager } from "../../src/lock-manager.js";
-import { type Agent, scratch, startAgent } from "./agents.js";
+import { scratch, startAgent } from "./agents.js";
+import { points } from "./crash/points.js";
+import { killInRounds } from "./crash/rounds.js";
 
-const rounds = 20;
+const rounds = 25;
 
-interface Said {
-  readonly path: string;
-  readonly token: number;
-  /** `unsure`: its release was begun, and the process was killed before it was answered. */
-  state: "held" | "unsure" | "released";
-  expiresAt: number;
-}
+test(`After kill -9 at named points under load, ${rounds} times, nothing acknowledged is lost and nothing is there by halves.`, {
+  timeout: 300_000,
+}, async () => {
+  const { directory } = await scratch();
+  const { kills, withinFlush, acknowledged } = await killInRounds({ rounds, seed: 1, directory });
+  for (const point of points) expect([point, kills[point]]).toEqual([point, expect.toBeOneOf([2, 3])]);
+  expect(acknowledged).toBeGreaterThan(1_000);
+  console.log(`${rounds} kills, ${withinFlush} within a flush: ${acknowledged} acknowledgements, none lost`);
+});
 
-/** What a killed process had been told, by lock id. */
-function saidBy(agent: Agent): Map<string, Said> {
-  const said = new Map<string, Said>();
-  for (const line of agent.lines) {
-    const [what, path = "", lockId = "", number] = line.split(" ");
-    const lock = said.get(lockId);
-    if (what === "held") said.set(lockId, { path, token: Number(number), state: "held", expiresAt: 0 });
-    else if (what === "extended" && lock !== undefined) lock.expiresAt = Number(number);
-    else if (what === "releasing" && lock !== undefined) lock.state = "unsure";
-    else if (what === "released" && lock !== undefined) lock.state = "released";
-  }
-  return said;
-}
-
-async function allLocks(locks: LockManager): Promise<Map<string, Lock>> {
-  const found = new Map<string, Lock>();
-  let cursor: string | undefined;
-  do {
-    const page = await locks.listLocks(cursor === undefined ? {} : { cursor });
-    for (const lock of page.locks) found.set(lock.lockId, lock);
-    cursor = page.nextCursor;
-  } while (cursor !== undefined);
-  return found;
-}
-
-test(`After kill -9 under load, ${rounds} times, every acknowledged lock is there, and no token comes again.`, {
+test("Those who live go on, though a process was killed when it had just been woken to write.", {
   timeout: 120_000,
 }, async () => {
-  const { url } = await scratch();
-  const acknowledged = new Map<string, Said>();
-  const tokens = new Set<number>();
-  let last = 0;
-  for (let round = 0; round < rounds; round++) {
-    const agent = await startAgent(url, "load", round);
-    // Each time at another moment of its work.
-    for (let lines = 0; lines < 40 + round * 13; lines++) await agent.next();
-    agent.signal("SIGKILL");
-    await agent.ended;
-    const said = saidBy(agent);
-    expect(said.size).toBeGreaterThan(10);
-    const first = Math.min(...[...said.values()].map(({ token }) => token));
-    expect(first).toBeGreaterThan(last);
-    for (const [lockId, lock] of said) acknowledged.set(lockId, lock);
-    for (const { token } of said.values()) tokens.add(token);
-    last = Math.max(last, ...[...said.values()].map(({ token }) => token));
-  }
-  const locks = await createLockManager({}, url);
-  onTestFinished(() => locks.close());
-  const found = await allLocks(locks);
-  for (const [lockId, { path, token, state, expiresAt }] of acknowledged) {
-    const lock = found.get(lockId);
-    if (state === "released") expect(lock).toBeUndefined();
-    else if (state === "held") {
-      expect(lock).toMatchObject({ resourcePath: path, fencingToken: token });
-      if (expiresAt > 0) expect(lock?.expiresAt.getTime()).toBe(expiresAt);
-    }
-  }
-  // Whatever else is there was on its way when its process was killed; it is a lock like any other.
-  for (const lock of found.values()) expect(lock.resourcePath).toMatch(/^\/load\/\d+\/\d+\/\d+$/);
-  const mine = await locks.acquireLock("/after", "test");
-  expect(mine.fencingToken).toBeGreaterThan(last);
-  const counts = { acknowledged: 0, held: 0, tokens: tokens.size };
-  for (const { state } of acknowledged.values()) {
-    counts.acknowledged++;
-    if (state === "held") counts.held++;
-  }
-  console.log(`${rounds} kills: ${counts.acknowledged} locks acknowledged, ${counts.held} held to the end`);
+  const { directory } = await scratch();
+  const { kills } = await killInRounds({ rounds: 12, seed: 1, directory, only: ["waiting"] });
+  expect(kills.waiting).toBe(12);
 });
 
 test("The waiter of a killed process is stepped over once its word has lapsed, and not before.", {
@@ -90,7 +32,7 @@ test("The waiter of a killed process is stepped over once its word has lapsed, a
   const locks = await createLockManager({}, url);
   onTestFinished(() => locks.close());
   const held = await locks.acquireLock("/a", "ann", { ttl: "10m" });
-  const killed = await startAgent(url, "queue", "/a");
+  const killed = await startAgent(url, "queue", ["/a"]);
   expect(await killed.next()).toEqual(["asked"]);
   await expect.poll(() => locks.getResource("/a"), { timeout: 5_000 }).toMatchObject({ queueLength: 1 });
   const next = locks.acquireLock("/a", "bob", { timeout: "30s" });
@@ -115,7 +57,7 @@ test("The locks of a killed process stay until their time is over, and end then.
   const { url } = await scratch();
   const locks = await createLockManager({}, url);
   onTestFinished(() => locks.close());
-  const agent = await startAgent(url, "hold", "/a", "1500ms");
+  const agent = await startAgent(url, "hold", ["/a", "1500ms"]);
   agent.tell("take it");
   const [, token] = await agent.next();
   agent.signal("SIGKILL");

@@ -11,7 +11,7 @@ test("A waiter in another process is served within 250 ms of a release (p99 of 1
   const { url } = await scratch();
   const locks = await createLockManager({}, url);
   onTestFinished(() => locks.close());
-  const agent = await startAgent(url, "wait", "/a");
+  const agent = await startAgent(url, "wait", ["/a"]);
   const late: number[] = [];
   let last = 0;
   for (let round = 0; round < rounds; round++) {

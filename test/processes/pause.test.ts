@@ -2,34 +2,16 @@
 import { expect, onTestFinished, test } from "vitest";
 import { createLockManager } from "../../src/create-lock-manager.js";
 import { scratch, startAgent } from "./agents.js";
+import { pauseInRounds } from "./pause/rounds.js";
 
 const rounds = 10;
 
-test(`A holder that was stopped beyond its ttl sees at once that its lock is lost (${rounds} times).`, {
+test(`A holder that was stopped beyond its ttl sees at once that its lock is lost, and its fenced write is refused (${rounds} times).`, {
   timeout: 90_000,
 }, async () => {
   const { url } = await scratch();
-  const locks = await createLockManager({}, url);
-  onTestFinished(() => locks.close());
-  const agent = await startAgent(url, "hold", "/a", "400ms");
-  for (let round = 0; round < rounds; round++) {
-    agent.tell("take it");
-    const [what, token] = await agent.next();
-    expect(what).toBe("held");
-    agent.signal("SIGSTOP");
-    const next = await locks.acquireLock("/a", "bob", { timeout: "10s", ttl: "1m" });
-    expect(next.fencingToken).toBeGreaterThan(Number(token));
-    agent.tell("look");
-    agent.signal("SIGCONT");
-    expect(await agent.next()).toEqual(["sees", "lost"]);
-    expect(await agent.next()).toEqual(["extend", "lost"]);
-    expect(await agent.next()).toEqual(["release", "false"]);
-    expect(await agent.next()).toEqual(["by", "id", "false"]);
-    expect(await locks.getLock("/a")).toMatchObject({ lockId: next.lockId });
-    expect(await next.release()).toBe(true);
-  }
-  agent.finish();
-  expect(await agent.ended).toBe(0);
+  const { lost, refused, written } = await pauseInRounds({ rounds, url });
+  expect({ lost, refused, written }).toEqual({ lost: rounds, refused: rounds, written: 2 * rounds });
 });
 
 test("A holder that was stopped for less than its ttl keeps its lock, and extends it once it goes on.", {
@@ -38,7 +20,7 @@ test("A holder that was stopped for less than its ttl keeps its lock, and extend
   const { url } = await scratch();
   const locks = await createLockManager({}, url);
   onTestFinished(() => locks.close());
-  const agent = await startAgent(url, "hold", "/a", "3s");
+  const agent = await startAgent(url, "hold", ["/a", "3s"]);
   agent.tell("take it");
   const [, token] = await agent.next();
   agent.signal("SIGSTOP");
@@ -53,6 +35,7 @@ test("A holder that was stopped for less than its ttl keeps its lock, and extend
   expect((await locks.getLock("/a"))?.fencingToken).toBe(Number(token));
   agent.tell("look");
   expect(await agent.next()).toEqual(["sees", "held"]);
+  expect(await agent.next()).toEqual(["writes", token]);
   expect(await agent.next()).toEqual(["extend", "extended"]);
   expect(await agent.next()).toEqual(["release", "true"]);
 });

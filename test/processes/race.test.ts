@@ -13,7 +13,7 @@ test("Of eight processes that take one path 1,000 times, one holds it at each mo
   const { url, directory } = await scratch();
   const file = join(directory, "holders");
   const agents = await Promise.all(
-    Array.from({ length: processes }, () => startAgent(url, "race", "/one", file, roundsEach)),
+    Array.from({ length: processes }, () => startAgent(url, "race", ["/one", file, roundsEach])),
   );
   const began = performance.now();
   expect(await Promise.all(agents.map((agent) => agent.ended))).toEqual(Array(processes).fill(0));

@@ -19,6 +19,7 @@ import { HintFile } from "./hint-file.js";
 import { openLog } from "./identity.js";
 import type { Log } from "./log.js";
 import { isAnchor, MachineClock } from "./machine-clock.js";
+import { unwatch, watch } from "./nudge.js";
 import type { Row } from "./row.js";
 
 const clockNote = "clock";
@@ -40,6 +41,7 @@ export class Database {
 
   static async open(directory: string, clock: Clock): Promise<Database> {
     let log: Log | undefined;
+    watch();
     try {
       log = await openLog(directory);
       const database = new Database(directory, clock, log);
@@ -47,6 +49,7 @@ export class Database {
       return database;
     } catch (error) {
       await log?.close();
+      await unwatch();
       throw unusableFolder(directory, error);
     }
   }
@@ -118,6 +121,7 @@ export class Database {
     this.#follower.stop();
     this.#hints.close();
     await this.#log.close();
+    await unwatch();
   }
 
   async #load(): Promise<void> {
@@ -193,7 +197,7 @@ export class Database {
   }
 
   #failed(thrown: unknown, flushing: boolean): StoreError {
-    const { error, poisoned } = failedCommit(this.#directory, thrown, flushing);
+    const { error, poisoned } = failedCommit(this.#directory, thrown, flushing, () => this.#log.isUsable());
     if (poisoned) {
       this.#failure = new StoreError(error.message, { outcome: "none", retryable: false, cause: thrown });
       this.#folder.markFailedFlush();

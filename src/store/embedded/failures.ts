@@ -40,10 +40,17 @@ export interface FailedCommit {
  * Judges what LMDB threw. Its codes are its own (negative, lmdb.h) or the system's.
  *
  * A write cut short for lack of space shows as an input/output error as well (mdb.c, `mdb_page_flush`), so the space left
- * decides between the two.
+ * decides between the two. When it could not write the page that makes a transaction valid, whatever the reason, LMDB does nothing
+ * more with the file (`MDB_PANIC`): then it is not usable any more.
  */
-export function failedCommit(directory: string, error: unknown, committing: boolean): FailedCommit {
+export function failedCommit(
+  directory: string,
+  error: unknown,
+  committing: boolean,
+  isUsable: () => boolean,
+): FailedCommit {
   if (error instanceof StoreError) return { error, poisoned: false };
+  if (!isUsable()) return poisoned(directory, error);
   const code = codeOf(error);
   if (code === mapFull) {
     return aborted(directory, "the database has reached the largest size it was opened for", error);
@@ -69,6 +76,10 @@ export function failedCommit(directory: string, error: unknown, committing: bool
       poisoned: false,
     };
   }
+  return poisoned(directory, error);
+}
+
+function poisoned(directory: string, error: unknown): FailedCommit {
   return {
     error: new StoreError(
       `A write to the embedded store in "${directory}" failed: ${textOf(error)}. It refuses further commits until every process has closed it and opened it again.`,

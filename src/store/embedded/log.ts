@@ -1,5 +1,6 @@
 /** The database file: numbered rows without gaps, and a few named notes beside them. */
 import { open, type RootDatabase } from "lmdb";
+import { mayWait, waitsNoMore } from "./nudge.js";
 import { encodeRow, type Row } from "./row.js";
 
 /** Address space, not disk. LMDB would grow a smaller map on its own, but then every process has to map the file anew. */
@@ -12,14 +13,19 @@ export class Log {
 
   /** `overlappingSync: false`: a transaction has ended only when its pages, and then the page that makes them valid, are on disk. */
   constructor(file: string) {
-    this.#db = open({
-      path: file,
-      noSubdir: true,
-      encoding: "binary",
-      overlappingSync: false,
-      mapSize,
-      maxReaders,
-    });
+    mayWait();
+    try {
+      this.#db = open({
+        path: file,
+        noSubdir: true,
+        encoding: "binary",
+        overlappingSync: false,
+        mapSize,
+        maxReaders,
+      });
+    } finally {
+      waitsNoMore();
+    }
   }
 
   /** Lets the following reads see whatever any process has committed by now. */
@@ -72,7 +78,27 @@ export class Log {
    * was committed last. When the work throws, nothing was written.
    */
   transact<T>(work: () => T): T {
-    return this.#db.transactionSync(work);
+    mayWait();
+    try {
+      return this.#db.transactionSync(() => {
+        waitsNoMore();
+        return work();
+      });
+    } finally {
+      waitsNoMore();
+    }
+  }
+
+  /** False when LMDB refuses even to read, as it does after some failed writes. */
+  isUsable(): boolean {
+    try {
+      this.#db.resetReadTxn();
+      this.#db.doesExist(0);
+      return true;
+    } catch {
+      // Whoever asks has the failure that led to it.
+      return false;
+    }
   }
 
   /** Gives back what processes that were killed held: they would keep old pages from being used again. */
