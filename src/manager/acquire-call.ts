@@ -189,7 +189,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
       case "waiting":
         room.wakeAt(this, reply.until);
         room.passOn(this);
-        if (this.#lookAgain) this.look();
+        if (this.#lookAgain) room.lookAfresh(this);
         return;
       case "gone":
         // Swept as abandoned: this process was stopped for too long.

@@ -130,6 +130,12 @@ export class WaitingRoom implements Room {
     }
   }
 
+  lookAfresh(call: WaitingCall): void {
+    const { pipeline } = this.#services();
+    pipeline.forget(call.request.claims.flatMap(({ resource }) => [resource.path, ...resource.ancestors]));
+    call.look();
+  }
+
   /** An agent got a lock: whoever is ahead of its other claims may wait for that lock now, and is then no longer waited for. */
   granted(agentId: string): void {
     for (const call of this.#byAgent.get(agentId) ?? []) {
@@ -191,11 +197,8 @@ export class WaitingRoom implements Room {
 
   #poll(): void {
     if (this.isEmpty) return;
-    const { pipeline } = this.#services();
     for (const queue of this.#byPath.values()) {
-      const claims = queue.first?.call.request.claims ?? [];
-      pipeline.forget(claims.flatMap(({ resource }) => [resource.path, ...resource.ancestors]));
-      this.#look(queue);
+      if (queue.first !== undefined) this.lookAfresh(queue.first.call);
     }
     for (const call of this.#byRequest.values()) {
       if (!call.isEntangled) continue;

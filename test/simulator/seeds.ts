@@ -24,6 +24,11 @@ export const namedSeeds: readonly NamedSeed[] = [
       "a manager slept, was told of a grant after the caller had been refused, and had given up its old id in between: nobody gave the lock back",
   },
   {
+    seed: 35_468_812,
+    story:
+      "a waiter was looking when a hint came, what it had read was older than the hint, and it looked again at that instead of at the store",
+  },
+  {
     seed: 1_355_779_670,
     story:
       "a late request granted several paths, one of them ended, and when the caller gave up the others were left over",
