@@ -59,7 +59,10 @@ export function startChild(
   child.stderr.on("data", (text) => {
     complaints += text;
   });
-  const ended = Promise.all([once(child, "exit"), once(output, "close")]).then(([[code]]) => code);
+  const ended = Promise.all([once(child, "exit"), once(output, "close")]).then(([[code]]) => {
+    if (code === 1) console.error(complaints);
+    return code;
+  });
   let returned = 0;
   return {
     process: child,
