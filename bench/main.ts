@@ -14,9 +14,10 @@ import type { Answer, Settings, Workload } from "./workloads/workload.js";
 
 const workloads: readonly Workload[] = [distinctPaths, manyAtOnce, hotPath, handover, expiry, pileUp, heap];
 
-const help = `Usage: npm run bench -- [--quick] [--only NAME]... [--seconds N] [--rounds N] [--json FILE]
+const help = `Usage: npm run bench -- [--quick] [--only NAME]... [--without NAME]... [--seconds N] [--rounds N] [--json FILE]
 
   --quick      see that everything runs; the figures mean little
+  --without NAME  leave out a contestant, such as "embedded store"
   --only NAME  one of ${workloads.map(({ name }) => name).join(", ")}; may be repeated
   --seconds N  how long a round of a contestant lasts (default 1)
   --rounds N   how many rounds, of which the median is shown (default 5)
@@ -27,6 +28,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string", multiple: true },
+    without: { type: "string", multiple: true, default: [] },
     seconds: { type: "string" },
     rounds: { type: "string" },
     json: { type: "string" },
@@ -51,6 +53,7 @@ async function runAll(): Promise<void> {
   }
   const settings: Settings = {
     quick,
+    without: values.without,
     pace: {
       seconds: positive("seconds", values.seconds, quick ? 0.1 : 1),
       rounds: Math.ceil(positive("rounds", values.rounds, quick ? 1 : 5)),

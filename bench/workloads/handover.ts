@@ -9,13 +9,13 @@ const path = "/repo/src/handed-over.ts";
 
 export const handover: Workload = {
   name: "handover",
-  async run({ quick }) {
-    const turns = quick ? 100 : 2_000;
+  async run(settings) {
+    const turns = settings.quick ? 100 : 2_000;
     const results = new Map<string, Spread>();
     for (const store of ["memory", "embedded"] as const) {
       results.set(`${store} store`, spread(await overManager(store, turns)));
     }
-    await withContestants([asyncMutex, asyncLock], async (contestants) => {
+    await withContestants(settings, [asyncMutex, asyncLock], async (contestants) => {
       for (const contestant of contestants) {
         const delays: number[] = [];
         for (let turn = 0; turn < turns; turn++) {

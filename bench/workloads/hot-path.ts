@@ -9,8 +9,8 @@ const workers = 16;
 
 export const hotPath: Workload = {
   name: "hot",
-  run: ({ pace }) =>
-    withContestants([engramMemory, engramEmbedded, asyncMutex, asyncLock], async (contestants) => {
+  run: (settings) =>
+    withContestants(settings, [engramMemory, engramEmbedded, asyncMutex, asyncLock], async (contestants) => {
       const turns = new Map(
         contestants.map(({ name }) => [name, Array.from({ length: workers }, () => 0)] as const),
       );
@@ -19,7 +19,7 @@ export const hotPath: Workload = {
           const counts = turns.get(contestant.name) ?? [];
           counts[worker] = (counts[worker] ?? 0) + 1;
         });
-      const rates = await inTurns(contestants, workers, cycle, pace);
+      const rates = await inTurns(contestants, workers, cycle, settings.pace);
       const data = contestants.map(({ name }) => {
         const counts = turns.get(name) ?? [];
         const equal = counts.reduce((sum, count) => sum + count, 0) / workers;

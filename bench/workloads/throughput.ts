@@ -14,18 +14,19 @@ const noWork = (): void => {};
 /** One lock at a time, each worker an agent with paths of its own. */
 export const distinctPaths: Workload = {
   name: "distinct",
-  run: ({ pace, quick }) =>
+  run: (settings) =>
     withContestants(
+      settings,
       [engramMemory, engramEmbedded, asyncMutex, asyncLock, redis, redisFsync],
       async (contestants) => {
         const byWorkers = new Map<number, Map<string, Rates>>();
-        for (const workers of quick ? [1, 64] : [1, 16, 64, 256]) {
+        for (const workers of settings.quick ? [1, 64] : [1, 16, 64, 256]) {
           const own = shares(workers);
           const cycle: Cycle = (contestant, worker, turn) => {
             const mine = own[worker] ?? [];
             return contestant.hold(mine[turn % mine.length] ?? "/none", worker, noWork);
           };
-          byWorkers.set(workers, await inTurns(contestants, workers, cycle, pace));
+          byWorkers.set(workers, await inTurns(contestants, workers, cycle, settings.pace));
         }
         return ratesAndCpu("acquire + release of distinct paths out of 10,000", contestants, byWorkers);
       },
@@ -37,15 +38,15 @@ const pathsAtOnce = 8;
 /** Eight locks at a time, all or none. */
 export const manyAtOnce: Workload = {
   name: "multi",
-  run: ({ pace }) =>
-    withContestants([engramMemory, engramEmbedded, asyncMutex, asyncLock], async (contestants) => {
+  run: (settings) =>
+    withContestants(settings, [engramMemory, engramEmbedded, asyncMutex, asyncLock], async (contestants) => {
       const workers = 16;
       const own = shares(workers).map(eights);
       const cycle: Cycle = async (contestant, worker, turn) => {
         const mine = own[worker] ?? [];
         await contestant.holdAll?.(mine[turn % mine.length] ?? [], worker, noWork);
       };
-      const rates = await inTurns(contestants, workers, cycle, pace);
+      const rates = await inTurns(contestants, workers, cycle, settings.pace);
       return ratesAndCpu(
         `acquire of ${pathsAtOnce} paths at once + release of each`,
         contestants,

@@ -17,6 +17,8 @@ export interface Settings {
   readonly pace: Pace;
   /** Fewer locks and turns: to see that everything runs, not what it yields. */
   readonly quick: boolean;
+  /** Names of contestants to do without: whatever shares a process costs the others speed. */
+  readonly without: readonly string[];
 }
 
 export interface Workload {
@@ -27,12 +29,14 @@ export interface Workload {
 
 /** Opens those contestants that can run here, and closes them whatever happens. */
 export async function withContestants<Result>(
+  { without }: Settings,
   kinds: readonly ContestantKind[],
   use: (contestants: readonly Contestant[]) => Promise<Result>,
 ): Promise<Result> {
   const open: Contestant[] = [];
   try {
     for (const kind of kinds) {
+      if (without.includes(kind.name)) continue;
       const contestant = await kind.open();
       if (contestant === undefined)
         console.log(`${kind.name} is left out: ${kind.why ?? "it cannot run here"}.`);

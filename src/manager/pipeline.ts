@@ -253,8 +253,9 @@ export class Pipeline {
       this.#retry(group, outcome, serial);
       return;
     }
-    for (const [place, cell] of group.expected.entries()) {
-      const expected = change.expect[place];
+    let place = 0;
+    for (const cell of group.expected) {
+      const expected = change.expect[place++];
       if (expected !== undefined && "key" in expected) cell.prove(expected.revision, serial);
     }
     for (const cell of group.written) cell.wrote(outcome.revision, serial);
