@@ -114,6 +114,12 @@ export class LockError extends Error {
   }
 }
 
+/** What a holder does that has lost its lock. */
+export const afterLoss: readonly string[] = [
+  "Stop working on the resource.",
+  "Acquire again, and check what was done meanwhile.",
+];
+
 const shownValueLength = 256;
 
 /** An `invalid` error: names the field, shows the value (shortened) and says what is allowed. */

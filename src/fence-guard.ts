@@ -6,7 +6,7 @@
  * locking", 2016).
  */
 import { parseResourcePath, type ResourcePath } from "./core/resource-path.js";
-import { invalid, LockError } from "./errors.js";
+import { afterLoss, invalid, LockError } from "./errors.js";
 import type { Mode, Scope } from "./lock-manager.js";
 
 /** A use of a resource under a lock. Every `Lock` is one. */
@@ -152,7 +152,7 @@ function tooLate(resourcePath: string, token: number, largest: number): LockErro
     `Refused ${JSON.stringify(resourcePath)} under fencing token ${token}: the lock has ended, for token ${largest} came before.`,
     {
       resourcePath,
-      next: ["Stop working on the resource.", "Acquire again, and check what was done meanwhile."],
+      next: afterLoss,
     },
   );
 }

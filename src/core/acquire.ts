@@ -1,9 +1,9 @@
 /** Asking for a lock: granted, queued, or refused. */
 import { type Blocker, visitBlockers, visitEarlier, visitHolders, waitingAt, waitsOf } from "./blockers.js";
 import type { Claim, Request } from "./claim.js";
-import { findMismatch, grant, type Limits, notYetHeld, overLimit, type Refusal } from "./grant.js";
+import { findMismatch, grant, type Limits, locksOf, notYetHeld, overLimit, type Refusal } from "./grant.js";
 import { aboutWaiter } from "./happening.js";
-import { type Granted, ownHolder } from "./holding.js";
+import type { Granted } from "./holding.js";
 import { placeOfWaitKey } from "./keys.js";
 import { join } from "./queue.js";
 import { asWaiter, type Found, type View } from "./view.js";
@@ -107,17 +107,12 @@ export interface NothingLeft {
 }
 
 /**
- * What came of an earlier attempt whose reply was lost. Granted when every path is the agent's, one of them by this request: the others it may have
- * had before. What it was granted may also have ended since, or a part of it; then its lock ids must not be used again (invariant I3).
+ * What came of an earlier attempt whose reply was lost. What it was granted may also have ended since, or a part of it; then its lock ids must not be used again (invariant I3).
  */
 export function resume(view: View, request: Request): AcquireReply | NothingLeft {
   const queued = findQueued(view, request);
   if (queued !== undefined) return queued;
-  const holders = request.claims.map(({ resource }) => ownHolder(view, resource.path, request.agentId));
-  const isGranted =
-    !holders.includes(undefined) &&
-    holders.some((holder, index) => holder?.lockId === request.claims[index]?.lockId);
-  return isGranted ? grant(view, request) : { kind: "nothing left" };
+  return locksOf(view, request) === undefined ? { kind: "nothing left" } : grant(view, request);
 }
 
 function findQueued(view: View, request: Request): Queued | undefined {

@@ -64,6 +64,23 @@ function joinedBy({ joined }: Holder, lockId: string): string | true {
   return joined === undefined || joined === lockId ? lockId : true;
 }
 
+/**
+ * The locks that a request has come to; nothing when it has not all of them. It was granted when every path is the agent's, one of them by this
+ * request: the others it may have had before.
+ */
+export function locksOf(view: View, request: Request): readonly Granted[] | undefined {
+  const granted: Granted[] = [];
+  let byThis = false;
+  for (const { resource, lockId } of request.claims) {
+    const { path } = resource;
+    const holder = ownHolder(view, path, request.agentId);
+    if (holder === undefined) return undefined;
+    byThis ||= holder.lockId === lockId;
+    granted.push({ path, holder });
+  }
+  return byThis ? granted : undefined;
+}
+
 /** An earlier attempt of this very request was granted, but its reply was lost, and with it what happened. */
 export function recovered(view: View, path: string, mine: Holder): Granted {
   const holder = numbered(view, path, mine);

@@ -7,6 +7,7 @@ import {
   findMismatch,
   grant,
   type Limits,
+  locksOf,
   notYetHeld,
   numbered,
   overLimit,
@@ -153,36 +154,23 @@ export function ticketIn(view: View, request: Request, places: readonly number[]
   return ticket;
 }
 
-/**
- * A request that is not in all its queues any more: granted when every path is the agent's, one of them by this request (the others it may have had
- * before); else swept, and what is left of it leaves too.
- */
+/** A request that is not in all its queues any more: granted, or else swept, and what is left of it leaves too. */
 function settledElsewhere(
   view: View,
   request: Request,
   places: readonly number[],
 ): { readonly kind: "gone" } | { readonly kind: "granted"; readonly granted: readonly Granted[] } {
-  const granted: Granted[] = [];
-  let byThis = false;
-  for (const claim of request.claims) {
-    const { path } = claim.resource;
-    const holder = ownHolder(view, path, request.agentId);
-    if (holder === undefined) break;
-    byThis ||= holder.lockId === claim.lockId;
-    granted.push({ path, holder });
-  }
-  if (!byThis || granted.length < request.claims.length) {
+  const had = locksOf(view, request);
+  if (had === undefined) {
     leaveAll(view, request, places, "abandoned");
     return { kind: "gone" };
   }
-  return {
-    kind: "granted",
-    granted: granted.map(({ path, holder }, index) =>
-      holder.lockId === request.claims[index]?.lockId
-        ? recovered(view, path, holder)
-        : { path, holder: numbered(view, path, holder) },
-    ),
-  };
+  const granted = had.map(({ path, holder }, index) =>
+    holder.lockId === request.claims[index]?.lockId
+      ? recovered(view, path, holder)
+      : { path, holder: numbered(view, path, holder) },
+  );
+  return { kind: "granted", granted };
 }
 
 function leaveAll(view: View, request: Request, places: readonly number[], cause: string | undefined): void {

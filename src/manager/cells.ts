@@ -2,37 +2,23 @@
 import { Cell } from "./job.js";
 import { RecentMap } from "./recent-map.js";
 
-export class Cells {
+/** To be trimmed between batches only, for a batch relies on getting the same cell again. */
+export class Cells extends RecentMap<Cell> {
   readonly #keyOf: (name: string) => string;
-  readonly #recent: RecentMap<Cell>;
 
   constructor(capacity: number, keyOf: (name: string) => string) {
+    super(capacity);
     this.#keyOf = keyOf;
-    this.#recent = new RecentMap(capacity);
   }
 
   /** The cell of a name, made when there is none. */
   at(name: string): Cell {
-    return this.#recent.get(name) ?? this.#make(name);
-  }
-
-  find(name: string): Cell | undefined {
-    return this.#recent.get(name);
+    return this.get(name) ?? this.#make(name);
   }
 
   #make(name: string): Cell {
     const cell = new Cell(this.#keyOf(name));
-    this.#recent.set(name, cell);
+    this.set(name, cell);
     return cell;
-  }
-
-  /** Forgets a cell that will hardly be asked for again. To be called between batches only. */
-  drop(name: string): void {
-    this.#recent.delete(name);
-  }
-
-  /** To be called between batches only, for a batch relies on getting the same cell again. */
-  trim(): void {
-    this.#recent.trim();
   }
 }

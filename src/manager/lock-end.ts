@@ -1,6 +1,6 @@
 /** How a held lock ends for its holder, and what the holder is told. */
 import type { Holder } from "../core/records.js";
-import { LockError } from "../errors.js";
+import { afterLoss, LockError } from "../errors.js";
 import { quote } from "./refusals.js";
 
 /** How a holder lost its lock. */
@@ -24,7 +24,7 @@ export function endedError(resourcePath: string, { agentId, lockId }: Holder, en
     default:
       return new LockError("lost", `The lock on ${path} is lost: ${losses[end]}.`, {
         ...facts,
-        next: ["Stop working on the resource.", "Acquire again, and check what was done meanwhile."],
+        next: afterLoss,
       });
   }
 }

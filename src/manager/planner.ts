@@ -89,9 +89,9 @@ export class Planner implements View {
   /** Forgets cells that were not used lately or are left behind. To be called between batches. */
   trim(): void {
     for (const key of this.#leftBehind) {
-      const cell = this.#others.find(key);
+      const cell = this.#others.get(key);
       // Unless the plan that left it behind came to nothing.
-      if (cell?.value === undefined) this.#others.drop(key);
+      if (cell?.value === undefined) this.#others.delete(key);
     }
     this.#leftBehind.length = 0;
     this.#locks.trim();
@@ -101,7 +101,7 @@ export class Planner implements View {
 
   /** Forgets what is believed of a path's lock entry. */
   forget(path: string): void {
-    this.#locks.find(path)?.forget();
+    this.#locks.get(path)?.forget();
   }
 
   /* The entries are written by the core alone, under the format version that the store checks; hence the unchecked casts. */
@@ -150,7 +150,7 @@ export class Planner implements View {
   }
 
   knows(key: string): boolean {
-    const cell = this.#others.find(key);
+    const cell = this.#others.get(key);
     return cell !== undefined && (cell.learned > 0 || (cell.batch === this.#batch && cell.written));
   }
 

@@ -6,7 +6,7 @@ import type { Refusal } from "../core/grant.js";
 import type { Holder } from "../core/records.js";
 import type { LockName } from "../core/release.js";
 import { formatDuration } from "../duration.js";
-import { type Conflict, LockError } from "../errors.js";
+import { afterLoss, type Conflict, LockError } from "../errors.js";
 import type { Lock } from "../lock-manager.js";
 
 export interface RefusalContext {
@@ -213,7 +213,7 @@ export function lostError(
     resourcePath: name.resource.path,
     agentId: name.agentId,
     lockId: name.lockId,
-    next: ["Stop working on the resource.", "Acquire again, and check what was done meanwhile."],
+    next: afterLoss,
   });
 }
 
