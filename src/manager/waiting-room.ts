@@ -202,8 +202,8 @@ export class WaitingRoom implements Room {
     }
     for (const call of this.#byRequest.values()) {
       if (!call.isEntangled) continue;
-      // It does not queue behind those that wait for its agent, so that its turn can come when it is not the first.
-      call.look();
+      // It does not queue behind those that wait for its agent, so that its turn can come when it is not the first. The first have looked.
+      if (!call.seats.some((seat) => seat.queue.first === seat)) call.look();
       // A cycle also closes when an exception to the order of the queue ends, which nobody's arrival shows.
       call.lookForDeadlock();
     }
