@@ -29,7 +29,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   seats: readonly Seat<WaitingCall>[] = [];
 
   readonly #services: Services;
-  readonly #terms: AcquireTerms;
+  readonly #timeoutMs: number;
+  readonly #signal: AbortSignal | undefined;
   readonly #hearing: Hearing;
   readonly #startedAt: number;
   #job: Job | undefined;
@@ -49,7 +50,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     super();
     this.#services = services;
     this.request = request;
-    this.#terms = terms;
+    this.#timeoutMs = terms.timeoutMs;
+    this.#signal = terms.signal;
     this.#hearing = hearing;
     this.#startedAt = services.clock.monotonic();
   }
@@ -65,26 +67,26 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   start(): void {
     const { aborts, store } = this.#services;
-    const { signal, timeoutMs } = this.#terms;
+    const signal = this.#signal;
     if (signal !== undefined) {
       this.#onAbort = () => this.stop(aborted(this.request, signal.reason, this.waitedMs));
       aborts.add(signal, this.#onAbort);
     }
     // A store in this process answers at once, so that only waiting needs a deadline.
-    if (store.traits.sharedBy !== "process" && timeoutMs > 0) this.#arm();
+    if (store.traits.sharedBy !== "process" && this.#timeoutMs > 0) this.#arm();
     this.#submit();
   }
 
   #submit(failures = 0): void {
-    const { timeoutMs } = this.#terms;
+    const timeoutMs = this.#timeoutMs;
     const giveUpAt = timeoutMs > 0 && timeoutMs < Infinity ? this.#startedAt + timeoutMs : undefined;
     this.#job = this.#services.pipeline.submit(this, giveUpAt);
     this.#job.failures = failures;
   }
 
   #arm(): void {
-    if (this.bucket === undefined && this.#terms.timeoutMs < Infinity) {
-      this.#services.deadlines.set(this, this.#startedAt + this.#terms.timeoutMs);
+    if (this.bucket === undefined && this.#timeoutMs < Infinity) {
+      this.#services.deadlines.set(this, this.#startedAt + this.#timeoutMs);
     }
   }
 
@@ -103,7 +105,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   /** Nothing when it does not wait, or no longer: then whoever is in the way is a reason to refuse it. */
   #wait(view: View): { readonly until: number | null } | undefined {
-    const left = this.#startedAt + this.#terms.timeoutMs - this.#services.pipeline.plannedAt;
+    const left = this.#startedAt + this.#timeoutMs - this.#services.pipeline.plannedAt;
     if (left <= 0) return undefined;
     return { until: left === Infinity ? null : view.latest + left };
   }
@@ -133,7 +135,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   #context(): { readonly waitedMs: number; readonly now: number } {
     // One that does not wait has not waited, however long the store took.
-    const waitedMs = this.#terms.timeoutMs === 0 ? 0 : Math.round(this.waitedMs);
+    const waitedMs = this.#timeoutMs === 0 ? 0 : Math.round(this.waitedMs);
     return { waitedMs, now: this.#services.storeClock.latest() };
   }
 
@@ -141,6 +143,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     const { room, presence } = this.#services;
     this.places = reply.places;
     this.isWaiting = true;
+    this.#job = undefined;
     presence.entered();
     room.enter(this);
     this.#contend();
@@ -223,7 +226,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     }
     this.#finish();
     if (!this.#services.room.isEmpty) this.#services.room.granted(this.request.agentId);
-    this.#hearing.granted(granted, revision);
+    this.#hearing.granted(this.request, granted, revision);
   }
 
   #leaveRoom(): void {
@@ -293,8 +296,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   #finish(): void {
     this.#over = true;
     this.#services.deadlines.remove(this);
-    if (this.#onAbort !== undefined && this.#terms.signal !== undefined) {
-      this.#services.aborts.remove(this.#terms.signal, this.#onAbort);
+    if (this.#onAbort !== undefined && this.#signal !== undefined) {
+      this.#services.aborts.remove(this.#signal, this.#onAbort);
     }
   }
 }

@@ -28,6 +28,6 @@ export interface WaitingCall {
 
 /** The outcome that the caller hears of. */
 export interface Hearing {
-  granted(granted: readonly Granted[], revision: number): void;
+  granted(request: Request, granted: readonly Granted[], revision: number): void;
   refused(error: unknown): void;
 }
