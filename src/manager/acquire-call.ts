@@ -24,9 +24,8 @@ const withdrawalPatienceMs = 25;
 
 export class AcquireCall extends Timed implements Command<AcquireReply | NothingLeft>, WaitingCall {
   request: Request;
-  places: readonly number[] = [];
-  readonly acquire = this;
   seats: readonly Seat<WaitingCall>[] = [];
+  brother: WaitingCall | undefined = undefined;
 
   readonly #services: Services;
   readonly #timeoutMs: number;
@@ -38,8 +37,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   #refusal: LockError | undefined;
   #over = false;
   isWaiting = false;
-  #looking = false;
-  #lookAgain = false;
+  #looks: "none" | "one" | "one more" = "none";
   #contended = false;
   isEntangled = false;
   /** An attempt ended without an answer: part of it may still stand when the call is refused. */
@@ -61,19 +59,21 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     return this.request.claims.length === 1 ? this.request.claims[0]?.resource.path : undefined;
   }
 
+  get places(): readonly number[] {
+    return this.seats.map(({ n }) => n);
+  }
+
   get waitedMs(): number {
     return this.#services.clock.monotonic() - this.#startedAt;
   }
 
   start(): void {
-    const { aborts, store } = this.#services;
-    const signal = this.#signal;
-    if (signal !== undefined) {
-      this.#onAbort = () => this.stop(aborted(this.request, signal.reason, this.waitedMs));
-      aborts.add(signal, this.#onAbort);
+    if (this.#signal !== undefined) {
+      this.#onAbort = () => this.stop(aborted(this.request, this.#signal?.reason, this.waitedMs));
+      this.#services.aborts.add(this.#signal, this.#onAbort);
     }
     // A store in this process answers at once, so that only waiting needs a deadline.
-    if (store.traits.sharedBy !== "process" && this.#timeoutMs > 0) this.#arm();
+    if (this.#services.store.traits.sharedBy !== "process" && this.#timeoutMs > 0) this.#arm();
     this.#submit();
   }
 
@@ -141,11 +141,10 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   #queued(reply: Queued): void {
     const { room, presence } = this.#services;
-    this.places = reply.places;
     this.isWaiting = true;
     this.#job = undefined;
     presence.entered();
-    room.enter(this);
+    room.enter(this, reply.places);
     this.#contend();
     if (this.#refusal !== undefined) {
       this.#withdraw(this.#refusal.code);
@@ -167,24 +166,22 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   look(): void {
     if (!this.isWaiting) return;
-    if (this.#looking) {
-      this.#lookAgain = true;
-      return;
-    }
-    this.#looking = true;
-    this.#lookAgain = false;
+    const isLooking = this.#looks !== "none";
+    this.#looks = isLooking ? "one more" : "one";
+    if (isLooking) return;
     submitPromotion(this.#services, this, {
       done: (reply, revision) => this.#looked(reply, revision),
       // The slow poll looks again; a caller with a timeout is refused when it has passed.
       failed: () => {
-        this.#looking = false;
+        this.#looks = "none";
       },
     });
   }
 
   #looked(reply: PromoteReply, revision: number): void {
-    this.#looking = false;
     const { room } = this.#services;
+    const isToLookAgain = this.#looks === "one more";
+    this.#looks = "none";
     switch (reply.kind) {
       case "granted":
         this.serve(reply.granted, revision);
@@ -192,7 +189,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
       case "waiting":
         room.wakeAt(this, reply.until);
         room.passOn(this);
-        if (this.#lookAgain) room.lookAfresh(this);
+        if (isToLookAgain) room.lookAfresh(this);
         return;
       case "gone":
         // Swept as abandoned: this process was stopped for too long.
@@ -208,7 +205,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   /** Under other lock ids; what is left of the old places is removed. */
   requeue(): void {
     this.isWaiting = false;
-    this.#looking = false;
+    this.#looks = "none";
     giveBack(this.#services, this.request);
     if (this.#refusal !== undefined) this.#refuse(this.#refusal);
     if (this.#over) return;
