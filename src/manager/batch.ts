@@ -113,14 +113,14 @@ export function changeOf(group: Group, patience: number): Change {
   const one = group.jobs.length === 1 ? first : undefined;
   gather(group, one);
   const expect: Expectation[] = [];
-  for (const { cell } of group.expected) expect.push({ key: cell.key, revision: cell.revision });
+  for (const { cell, base } of group.expected) expect.push({ key: cell.key, revision: base });
   for (const range of group.ranges) expect.push(range);
   const put: Change["put"][number][] = [];
   const remove: string[] = [];
-  for (const { cell, value, expectedBy } of group.written) {
+  for (const { cell, value, base, expectedBy } of group.written) {
     if (value !== undefined) put.push({ key: cell.key, value });
     // Expected to be absent: there is nothing to remove.
-    else if (expectedBy !== group.number || cell.revision !== 0) remove.push(cell.key);
+    else if (expectedBy !== group.number || base !== 0) remove.push(cell.key);
   }
   for (const { key, value } of lastOfEach(one?.indexed ?? inAll(group, (job) => job.indexed))) {
     if (value !== undefined) put.push({ key, value });

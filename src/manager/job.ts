@@ -159,6 +159,8 @@ export class Cell {
 export class Draft {
   cell: Cell;
   value: Value | undefined;
+  /** The revision that it was begun from: the cell itself may be forgotten while the batch is planned. */
+  base: number;
   written = false;
   /** Numbers of the groups that write and read it; 0: none. */
   writer = 0;
@@ -172,12 +174,14 @@ export class Draft {
   constructor(cell: Cell) {
     this.cell = cell;
     this.value = cell.value;
+    this.base = cell.revision;
   }
 
   /** Begins anew, for another cell. */
   of(cell: Cell): this {
     this.cell = cell;
     this.value = cell.value;
+    this.base = cell.revision;
     this.written = false;
     this.writer = 0;
     this.reader = 0;

@@ -118,8 +118,8 @@ export class Planner implements View {
   /* oxlint-enable typescript/no-unsafe-type-assertion */
 
   lockRevision(path: string): number {
-    const { cell, written } = this.#read(this.#locks.at(path));
-    return written ? 0 : cell.revision;
+    const { base, written } = this.#read(this.#locks.at(path));
+    return written ? 0 : base;
   }
 
   putLock(path: string, record: LockRecord): void {
@@ -145,8 +145,8 @@ export class Planner implements View {
   }
 
   revision(key: string): number {
-    const { cell, written } = this.#read(this.#others.at(key));
-    return written ? 0 : cell.revision;
+    const { base, written } = this.#read(this.#others.at(key));
+    return written ? 0 : base;
   }
 
   knows(key: string): boolean {
