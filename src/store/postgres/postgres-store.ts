@@ -1,6 +1,7 @@
 /** The store on PostgreSQL: for managers on any number of machines. */
 import type { Clock } from "../../clock/clock.js";
 import { systemClock } from "../../clock/system-clock.js";
+import { Aborts } from "../aborts.js";
 import { Listeners } from "../listeners.js";
 import {
   type Change,
@@ -76,6 +77,7 @@ class PostgresStore implements Store {
   readonly #connections: Connections;
   readonly #listeners = new Listeners();
   readonly #hints: Hints;
+  readonly #aborts = new Aborts();
   /** The latest store time that was heard of, in microseconds: what is heard later is never earlier, even if the server's clock steps back. */
   #latestUs = 0;
   #closed: Promise<void> | undefined;
@@ -134,19 +136,22 @@ class PostgresStore implements Store {
     await Promise.all([this.#hints.close(), this.#connections.close(this.#closedError(), closeWithinMs)]);
   }
 
-  async #ask(call: Call, isCommit: boolean, signal: AbortSignal | undefined): Promise<Row> {
-    const fate: Fate = { isCommit, sent: "not sent", isGivenUp: signal?.aborted ?? false };
-    const answer = this.#answer(call, fate);
-    if (signal === undefined) return answer;
+  #ask(call: Call, isCommit: boolean, signal: AbortSignal | undefined): Promise<Row> {
+    const fate: Fate = { isCommit, sent: "not sent", isGivenUp: false };
+    if (signal === undefined) return this.#answer(call, fate);
+    const abortion = (): StoreError =>
+      this.#failure(new Error("the signal is aborted", { cause: signal.reason }), fate);
+    if (signal.aborted) return Promise.reject(abortion());
     return new Promise((resolve, reject) => {
       // The request goes on without us: its connection is free again when it was answered, or its time is up.
       const giveUp = (): void => {
         fate.isGivenUp = true;
-        reject(this.#failure(new Error("the signal is aborted", { cause: signal.reason }), fate));
+        reject(abortion());
       };
-      if (signal.aborted) giveUp();
-      else signal.addEventListener("abort", giveUp, { once: true });
-      answer.then(resolve, reject).finally(() => signal.removeEventListener("abort", giveUp));
+      this.#aborts.add(signal, giveUp);
+      this.#answer(call, fate)
+        .then(resolve, reject)
+        .finally(() => this.#aborts.remove(signal, giveUp));
     });
   }
 
