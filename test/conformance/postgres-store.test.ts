@@ -25,6 +25,7 @@ async function open(around: (store: Store) => Store): Promise<Opened> {
   return { store, again, cleanup: () => store.close() };
 }
 
+// oxlint-disable-next-line vitest/no-conditional-tests -- Without a server there is only the reason.
 if (programs === undefined && givenPostgres === undefined) {
   // oxlint-disable-next-line vitest/expect-expect -- It says why nothing is tested.
   test("The store on PostgreSQL keeps the store contract", ({ skip }) => {
@@ -32,5 +33,5 @@ if (programs === undefined && givenPostgres === undefined) {
   });
 } else {
   storeSuite("The store on PostgreSQL", () => open((store) => store));
-  storeSuite("The store on PostgreSQL, farther away,", () => open((store) => new SlowStore(store)));
+  storeSuite("The store on PostgreSQL, far away,", () => open((store) => new SlowStore(store)));
 }

@@ -131,11 +131,11 @@ export function commitReply(
 ): Timed<CommitReply> {
   const timeUs = Number(time);
   const applied: Outcome = { applied: true, revision: Number(revision) };
-  const refusals = new Set(refused as readonly number[]);
+  const refusals = new Set<unknown>(Array.isArray(refused) ? refused : []);
   if (refusals.size === 0) {
     return { reply: { outcomes: changes.map(() => applied), storeTime: timeUs / 1000 }, timeUs };
   }
-  const standing = new Map(placed(found));
+  const standing = new Map(standings(found));
   const outcomes: Outcome[] = [];
   let place = 0;
   for (const [index, change] of changes.entries()) {
@@ -173,9 +173,9 @@ export function readCall({ schema, namespace }: Home, floorUs: number, query: Qu
 
 export function readReply([revision, time, entries, ranges]: Row, query: Query): Timed<ReadReply> {
   const timeUs = Number(time);
-  const standing = new Map(placed(entries));
+  const standing = new Map(standings(entries));
   const found: Entry[][] = (query.ranges ?? []).map(() => []);
-  for (const [place, key, at, value] of parsed<[number, string, number, Json]>(ranges)) {
+  for (const [place, key, at, value] of inRanges(ranges)) {
     found[place - 1]?.push({ key, revision: at, value });
   }
   const reply: ReadReply = {
@@ -190,11 +190,23 @@ export function readReply([revision, time, entries, ranges]: Row, query: Query):
   return { reply, timeUs };
 }
 
-function placed(text: unknown): [number, Omit<Entry, "key">][] {
-  return parsed<[number, number, Json]>(text).map(([place, revision, value]) => [place, { revision, value }]);
+/** What stands at the key of this place, counted from 1, in the list of keys asked for. */
+type Standing = readonly [place: number, revision: number, value: Json];
+/** An entry of the range of this place, counted from 1. */
+type InRange = readonly [place: number, key: string, revision: number, value: Json];
+
+function standings(text: unknown): [number, Omit<Entry, "key">][] {
+  return listIn(text)
+    .filter((item): item is Standing => Array.isArray(item) && item.length === 3)
+    .map(([place, revision, value]) => [place, { revision, value }]);
+}
+
+function inRanges(text: unknown): InRange[] {
+  return listIn(text).filter((item): item is InRange => Array.isArray(item) && item.length === 4);
 }
 
 /** A list in JSON, in which values are as they were put. Revisions are safe integers, which JSON carries exactly. */
-function parsed<Item>(text: unknown): Item[] {
-  return typeof text === "string" ? (JSON.parse(text) as Item[]) : [];
+function listIn(text: unknown): readonly unknown[] {
+  const list: unknown = typeof text === "string" ? JSON.parse(text) : [];
+  return Array.isArray(list) ? list : [];
 }

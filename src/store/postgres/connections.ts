@@ -5,7 +5,7 @@ import { Connection, type ConnectionOptions } from "./connection.js";
 
 interface Waiting {
   readonly take: (connection: Connection) => void;
-  readonly fail: (error: unknown) => void;
+  readonly fail: (error: Error) => void;
 }
 
 export class Connections {
@@ -19,7 +19,7 @@ export class Connections {
   /** Failed tries to connect, one after the other. */
   #failures = 0;
   #cancelRetry: Cancel | undefined;
-  #closedBy: unknown;
+  #closedBy: Error | undefined;
 
   constructor(options: ConnectionOptions, most: number) {
     this.#options = options;
@@ -67,7 +67,7 @@ export class Connections {
   }
 
   /** Whoever waits is told `reason`; requests under way may take that long to end. */
-  async close(reason: unknown, withinMs: number): Promise<void> {
+  async close(reason: Error, withinMs: number): Promise<void> {
     this.#closedBy = reason;
     this.#cancelRetry?.();
     for (const waiting of this.#waiting) waiting.fail(reason);
@@ -93,7 +93,7 @@ export class Connections {
 
   #place(connection: Connection): void {
     if (this.#closedBy !== undefined) {
-      void connection.close();
+      connection.drop();
       return;
     }
     const [next] = this.#waiting;
@@ -105,38 +105,37 @@ export class Connections {
   #grow(): void {
     if (this.#closedBy !== undefined || this.#cancelRetry !== undefined) return;
     const wanted = this.#failures > 0 ? 1 : this.#waiting.size;
-    while (this.#opening < wanted && this.#open.size + this.#opening < this.#most && this.#waiting.size > 0) {
+    while (this.#opening < wanted && this.#open.size + this.#opening < this.#most) {
       this.#opening++;
-      void this.#connect();
+      Connection.open(this.#options).then(this.#opened, this.#failed);
     }
   }
 
-  async #connect(): Promise<void> {
-    try {
-      const connection = await Connection.open(this.#options);
-      this.#opening--;
-      this.#failures = 0;
-      this.#open.add(connection);
-      connection.onEnd(() => {
-        this.#open.delete(connection);
-        const at = this.#idle.indexOf(connection);
-        if (at >= 0) this.#idle.splice(at, 1);
+  readonly #opened = (connection: Connection): void => {
+    this.#opening--;
+    this.#failures = 0;
+    this.#open.add(connection);
+    connection.onEnd(() => {
+      this.#open.delete(connection);
+      const at = this.#idle.indexOf(connection);
+      if (at >= 0) this.#idle.splice(at, 1);
+      this.#grow();
+    });
+    this.#place(connection);
+  };
+
+  readonly #failed = (error: Error): void => {
+    this.#opening--;
+    this.#failures++;
+    // While there is another connection, its turn will come; it may be that the server takes no more.
+    if (this.#open.size === 0) for (const waiting of this.#waiting) waiting.fail(error);
+    this.#cancelRetry ??= this.#clock.after(
+      backoffMs(this.#failures),
+      () => {
+        this.#cancelRetry = undefined;
         this.#grow();
-      });
-      this.#place(connection);
-    } catch (error) {
-      this.#opening--;
-      this.#failures++;
-      // While there is another connection, its turn will come; it may be that the server takes no more.
-      if (this.#open.size === 0) for (const waiting of this.#waiting) waiting.fail(error);
-      this.#cancelRetry ??= this.#clock.after(
-        backoffMs(this.#failures),
-        () => {
-          this.#cancelRetry = undefined;
-          this.#grow();
-        },
-        { background: true },
-      );
-    }
-  }
+      },
+      { background: true },
+    );
+  };
 }

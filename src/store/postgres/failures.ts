@@ -41,7 +41,7 @@ export function failure(
   });
 }
 
-export function isRetryable(error: unknown): boolean {
+function isRetryable(error: unknown): boolean {
   if (error instanceof StoreError) return error.retryable;
   const state = stateOf(error);
   return state === undefined || !(final.has(state) || final.has(state.slice(0, 2)));
@@ -62,16 +62,14 @@ function isRolledBack(error: unknown): boolean {
   return error instanceof Error && "severity" in error && error.severity === "ERROR";
 }
 
-/** Errors of the operating system have a code as well, such as ECONNREFUSED. */
+/** Errors of the operating system have a code as well, such as ECONNREFUSED, but no severity. */
 function stateOf(error: unknown): string | undefined {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) && "severity" in (error as Error)
-    ? code
-    : undefined;
+  if (!(error instanceof Error && "code" in error && "severity" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
 }
 
 function textOf(error: unknown): string {
-  // Node tries every address of a host, and says nothing itself when all fail.
-  if (error instanceof AggregateError && error.message === "") return error.errors.map(textOf).join("; ");
+  // Node tries every address of a host, and what it throws when all fail says nothing itself.
+  if (error instanceof AggregateError) return error.errors.map(textOf).join("; ");
   return error instanceof Error ? error.message : String(error);
 }

@@ -22,12 +22,16 @@ const lastCodePoint = 0x10ffff;
 
 /** The smallest string above all that begin with the prefix, in the order of code points. */
 function nextPrefix(prefix: string): string | undefined {
-  const points = [...prefix];
-  for (let last = points.pop(); last !== undefined; last = points.pop()) {
-    const point = last.codePointAt(0) ?? lastCodePoint;
-    if (point === lastCodePoint) continue;
+  for (let head = prefix; head !== ""; ) {
+    const point = lastOf(head);
+    head = head.slice(0, -String.fromCodePoint(point).length);
     // Between U+D7FF and U+E000 there are only halves of surrogate pairs, which are no characters.
-    return points.join("") + String.fromCodePoint(point === 0xd7ff ? 0xe000 : point + 1);
+    if (point < lastCodePoint) return head + String.fromCodePoint(point === 0xd7ff ? 0xe000 : point + 1);
   }
   return undefined;
+}
+
+function lastOf(text: string): number {
+  const pair = text.codePointAt(text.length - 2) ?? 0;
+  return pair > 0xffff ? pair : text.charCodeAt(text.length - 1);
 }

@@ -51,8 +51,9 @@ export async function openPostgresStore(url: string, options: PostgresStoreOptio
     connections.giveBack(connection);
     return new PostgresStore(address, prepared, connections, connectionOptions);
   } catch (error) {
-    await connections.close(error, 0);
-    throw failure(`Cannot open PostgreSQL at ${shown}`, error, { isCommit: false, sent: "not sent" });
+    const why = failure(`Cannot open PostgreSQL at ${shown}`, error, { isCommit: false, sent: "not sent" });
+    await connections.close(why, 0);
+    throw why;
   }
 }
 
