@@ -18,8 +18,8 @@ test("Our parameters are taken out of the URL, and the others are left to the dr
 });
 
 test("Nothing needs to be given but the server.", () => {
-  expect(readAddress("postgresql:///app?host=/run/postgresql")).toEqual({
-    connectionString: "postgresql:///app?host=%2Frun%2Fpostgresql",
+  expect(readAddress("postgresql://ann@/app?host=/run/postgresql")).toEqual({
+    connectionString: "postgresql://ann@/app?host=%2Frun%2Fpostgresql",
     shown: "postgresql:///app",
     namespace: "engram-lock",
     schema: "engram_lock",

@@ -18,17 +18,16 @@ const mostConnections = 100;
 
 /** @throws LockError `invalid`, without the password. */
 export function readAddress(url: string): Address {
-  if (!URL.canParse(url)) {
-    throw invalid(
-      "store",
-      withoutCredentials(url),
-      "a URL such as postgres://user:password@host:5432/database?namespace=team-a",
-    );
+  const [place = "", query] = url.split(/\?(.*)/s);
+  // A user without a host is no URL for others, but usual here: the host is a parameter then, often the folder of a socket.
+  if (!URL.canParse(place.replace("@/", "@localhost/"))) {
+    const allowed = "a URL such as postgres://user:password@host:5432/database?namespace=team-a";
+    throw invalid("store", withoutCredentials(url), allowed);
   }
-  const address = new URL(url);
+  const parameters = new URLSearchParams(query);
   const take = (name: string, otherwise: string): string => {
-    const given = address.searchParams.getAll(name);
-    address.searchParams.delete(name);
+    const given = parameters.getAll(name);
+    parameters.delete(name);
     if (given.length > 1) throw invalid(name, given, "one value");
     return given[0] ?? otherwise;
   };
@@ -48,7 +47,7 @@ export function readAddress(url: string): Address {
   if (!Number.isInteger(connections) || connections < 1 || connections > mostConnections) {
     throw invalid("connections", connections, `a whole number from 1 to ${mostConnections}`);
   }
-  const connectionString = address.href;
+  const connectionString = parameters.size > 0 ? `${place}?${parameters}` : place;
   return { connectionString, shown: withoutCredentials(url), namespace, schema, connections };
 }
 
