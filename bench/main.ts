@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import { contestantsOf } from "./contestants/by-store.js";
+import { networkStores } from "./contestants/stores.js";
 import { flushCostMs } from "./scratch.js";
 import { figure, table } from "./table.js";
 import { expiry } from "./workloads/expiry.js";
@@ -14,14 +14,12 @@ import { distinctPaths, manyAtOnce } from "./workloads/throughput.js";
 import type { Answer, Settings, Workload } from "./workloads/workload.js";
 
 const workloads: readonly Workload[] = [distinctPaths, manyAtOnce, hotPath, handover, expiry, pileUp, heap];
-/** Those that make sense for a store on a server. */
-const onServers: readonly Workload[] = [distinctPaths, hotPath];
 
 const help = `Usage: npm run bench -- [--quick] [--only NAME]... [--without NAME]... [--store NAMES] [--seconds N] [--rounds N] [--json FILE]
 
   --quick      see that everything runs; the figures mean little
   --without NAME  leave out a contestant, such as "embedded store"
-  --store NAMES  the contestants on these servers (${[...contestantsOf.keys()].join(", ")}; several with commas) instead: ${onServers.map(({ name }) => name).join(", ")}
+  --store NAMES  ${Object.keys(networkStores).join(",")}: only the contestants of these stores, in those of the benchmarks distinct and hot
   --only NAME  one of ${workloads.map(({ name }) => name).join(", ")}; may be repeated
   --seconds N  how long a round of a contestant lasts (default 1)
   --rounds N   how many rounds, of which the median is shown (default 5)
@@ -49,21 +47,25 @@ else if (values["heap-of"] !== undefined) await measureHeap(values["heap-of"], N
 else await runAll();
 
 async function runAll(): Promise<void> {
-  const { quick, only } = values;
+  const { quick } = values;
   const stores = values.store?.split(",");
-  const possible = stores === undefined ? workloads : onServers;
-  const unknown =
-    only?.find((name) => !possible.some((workload) => workload.name === name)) ??
-    stores?.find((name) => !contestantsOf.has(name));
+  const only = values.only ?? (stores === undefined ? undefined : [distinctPaths.name, hotPath.name]);
+  const strange = stores?.find((name) => networkStores[name] === undefined);
+  if (strange !== undefined) {
+    process.stderr.write(`There is no store "${strange}".\n${help}`);
+    process.exitCode = 64;
+    return;
+  }
+  const unknown = only?.find((name) => !workloads.some((workload) => workload.name === name));
   if (unknown !== undefined) {
-    process.stderr.write(`There is no "${unknown}" here.\n${help}`);
+    process.stderr.write(`There is no benchmark "${unknown}".\n${help}`);
     process.exitCode = 64;
     return;
   }
   const settings: Settings = {
     quick,
     without: values.without,
-    ...(stores && { contestants: stores.flatMap((name) => contestantsOf.get(name) ?? []) }),
+    ...(stores === undefined ? {} : { instead: stores.flatMap((name) => networkStores[name] ?? []) }),
     pace: {
       seconds: positive("seconds", values.seconds, quick ? 0.1 : 1),
       rounds: Math.ceil(positive("rounds", values.rounds, quick ? 1 : 5)),
@@ -72,7 +74,7 @@ async function runAll(): Promise<void> {
   const machine = describeMachine();
   console.log(`${Object.values(machine).join(", ")}.\n`);
   const answers: (Answer & { readonly workload: string })[] = [];
-  for (const workload of possible) {
+  for (const workload of workloads) {
     if (only !== undefined && !only.includes(workload.name)) continue;
     for (const answer of await workload.run(settings)) {
       answers.push({ workload: workload.name, ...answer });

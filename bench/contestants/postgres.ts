@@ -12,7 +12,7 @@ const why = "PostgreSQL is not installed";
 /** More make both of them slower here. */
 const connections = 16;
 
-export const engramPostgres: ContestantKind = {
+const engramPostgres: ContestantKind = {
   name: "PostgreSQL store",
   why,
   async open() {
@@ -26,7 +26,7 @@ const take = `insert into row_locks (path, owner, expires_at) values ($1, $2, no
   on conflict (path) do update set owner = excluded.owner, expires_at = excluded.expires_at
   where row_locks.expires_at < now() returning owner`;
 
-export const postgresRows: ContestantKind = {
+const postgresRows: ContestantKind = {
   name: "PostgreSQL rows",
   why,
   async open() {
@@ -53,7 +53,7 @@ export const postgresRows: ContestantKind = {
   },
 };
 
-export const postgresAdvisoryLocks: ContestantKind = {
+const postgresAdvisoryLocks: ContestantKind = {
   name: "advisory locks",
   why,
   async open() {
@@ -89,6 +89,9 @@ export const postgresAdvisoryLocks: ContestantKind = {
     };
   },
 };
+
+/** Our own manager first, and then its peers, all on one server. */
+export const postgresStore: readonly ContestantKind[] = [engramPostgres, postgresRows, postgresAdvisoryLocks];
 
 function openPool({ url }: SharedServer): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max: connections });

@@ -19,8 +19,8 @@ export interface Settings {
   readonly quick: boolean;
   /** Names of contestants to do without: whatever shares a process costs the others speed. */
   readonly without: readonly string[];
-  /** Those of the stores that were named, instead of a workload's own. */
-  readonly contestants?: readonly ContestantKind[];
+  /** Those to run instead of the usual ones. */
+  readonly instead?: readonly ContestantKind[];
 }
 
 export interface Workload {
@@ -31,13 +31,13 @@ export interface Workload {
 
 /** Opens those contestants that can run here, and closes them whatever happens. */
 export async function withContestants<Result>(
-  { without, contestants }: Settings,
-  own: readonly ContestantKind[],
+  { without }: Settings,
+  kinds: readonly ContestantKind[],
   use: (contestants: readonly Contestant[]) => Promise<Result>,
 ): Promise<Result> {
   const open: Contestant[] = [];
   try {
-    for (const kind of contestants ?? own) {
+    for (const kind of kinds) {
       if (without.includes(kind.name)) continue;
       const contestant = await kind.open();
       if (contestant === undefined)
