@@ -18,8 +18,7 @@ export function postgresPrograms(): string | undefined {
 
 /** `settings` as in `postgresql.conf`: they win over those of all tests. */
 export function startPostgres(programs: string, settings: readonly string[] = []): Promise<TestServer> {
-  // PostgreSQL refuses to run as root.
-  const user = process.getuid?.() === 0 ? { uid: idOf("-u"), gid: idOf("-g") } : undefined;
+  const user = postgresUser();
   const initialize = async ({ folder }: Place): Promise<void> => {
     const data = join(folder, "data");
     const options = ["--no-sync", "-A", "trust", "-U", "tests", "-E", "UTF8", "--locale=C", "-D", data];
@@ -49,6 +48,11 @@ export function startPostgres(programs: string, settings: readonly string[] = []
 
 function urlOf(port: number): string {
   return `postgres://tests@127.0.0.1:${port}/postgres`;
+}
+
+/** PostgreSQL and what belongs to it refuse to run as root; `undefined` when we are somebody else. */
+export function postgresUser(): { uid: number; gid: number } | undefined {
+  return process.getuid?.() === 0 ? { uid: idOf("-u"), gid: idOf("-g") } : undefined;
 }
 
 function idOf(which: "-u" | "-g"): number {

@@ -47,7 +47,7 @@ export function readAddress(url: string): Address {
   if (!Number.isInteger(connections) || connections < 1 || connections > mostConnections) {
     throw invalid("connections", connections, `a whole number from 1 to ${mostConnections}`);
   }
-  const connectionString = parameters.size > 0 ? `${place}?${parameters}` : place;
+  const connectionString = parameters.size > 0 ? `${place}?${parameters.toString()}` : place;
   return { connectionString, shown: withoutCredentials(url), namespace, schema, connections };
 }
 

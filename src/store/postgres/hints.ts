@@ -18,7 +18,8 @@ export class Hints {
   readonly #listeners: Listeners;
   #connection: Connection | undefined;
   #cancel: Cancel | undefined;
-  #first: Promise<void> | undefined;
+  /** The latest attempt to connect. */
+  #attempt: Promise<void> | undefined;
   #isClosed = false;
   #failures = 0;
 
@@ -31,14 +32,14 @@ export class Hints {
 
   /** Resolves when hints come, or when the first try failed and the next ones follow by themselves. Never rejects. */
   listen(): Promise<void> {
-    this.#first ??= this.#connect();
-    return this.#first;
+    this.#attempt ??= this.#connect();
+    return this.#attempt;
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancel?.();
-    await this.#first;
+    await this.#attempt;
     await this.#connection?.close();
   }
 
@@ -66,19 +67,21 @@ export class Hints {
     this.#cancel?.();
     if (this.#isClosed) return;
     this.#failures++;
-    this.#cancel = this.#clock.after(backoffMs(this.#failures), () => void this.#connect(), {
-      background: true,
-    });
+    const connect = (): void => {
+      this.#attempt = this.#connect();
+    };
+    this.#cancel = this.#clock.after(backoffMs(this.#failures), connect, { background: true });
   }
 
   #askLater(connection: Connection): void {
+    if (this.#isClosed || !connection.isUsable) return;
     this.#cancel = this.#clock.after(askEveryMs, () => void this.#ask(connection), { background: true });
   }
 
   async #ask(connection: Connection): Promise<void> {
     try {
       await connection.run("select", answerWithinMs);
-      if (!this.#isClosed && connection.isUsable) this.#askLater(connection);
+      this.#askLater(connection);
     } catch {
       // It ends, and another takes its place.
       connection.drop();
