@@ -1,7 +1,7 @@
 /** A PostgreSQL server of the tests' own, from the machine's binaries. */
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { Client } from "pg";
 import { findProgram, type Place, startServer, type TestServer } from "./server.js";
 
@@ -13,27 +13,44 @@ export function postgresPrograms(): string | undefined {
     "initdb",
     versions.map((version) => join(debian, version, "bin")),
   );
-  return initdb === undefined ? undefined : join(initdb, "..");
+  // A link may lead to a folder that has the others as well.
+  return initdb === undefined ? undefined : dirname(realpathSync(initdb));
 }
 
 /** `settings` as in `postgresql.conf`: they win over those of all tests. */
 export function startPostgres(programs: string, settings: readonly string[] = []): Promise<TestServer> {
-  const user = postgresUser();
-  const initialize = async ({ folder }: Place): Promise<void> => {
-    const data = join(folder, "data");
+  return start(programs, settings, (data) => {
     const options = ["--no-sync", "-A", "trust", "-U", "tests", "-E", "UTF8", "--locale=C", "-D", data];
-    execFileSync(join(programs, "initdb"), options, { ...user, cwd: folder, stdio: "ignore" });
-  };
+    return [join(programs, "initdb"), ...options];
+  });
+}
+
+/** One that follows another, and can be promoted. */
+export function startStandby(programs: string, of: TestServer): Promise<TestServer> {
+  return start(programs, [], (data) => {
+    const from = ["-h", "127.0.0.1", "-p", `${of.port}`, "-U", "tests", "--no-sync", "-c", "fast"];
+    return [join(programs, "pg_basebackup"), ...from, "-R", "-D", data];
+  });
+}
+
+/** `initialize`: the command that fills the data folder. */
+function start(
+  programs: string,
+  settings: readonly string[],
+  initialize: (data: string) => readonly string[],
+): Promise<TestServer> {
+  const user = postgresUser();
+  const dataIn = ({ folder }: Place): string => join(folder, "data");
   return startServer({
     name: "postgres",
     command: join(programs, "postgres"),
-    arguments: ({ folder, port }) => {
-      const own = [`port=${port}`, "listen_addresses=127.0.0.1", `unix_socket_directories=${folder}`];
-      return [
-        "-D",
-        join(folder, "data"),
-        ...[...own, "fsync=off", ...settings].flatMap((one) => ["-c", one]),
+    arguments: (place) => {
+      const own = [
+        `port=${place.port}`,
+        "listen_addresses=127.0.0.1",
+        `unix_socket_directories=${place.folder}`,
       ];
+      return ["-D", dataIn(place), ...[...own, "fsync=off", ...settings].flatMap((one) => ["-c", one])];
     },
     url: urlOf,
     ask: async (port) => {
@@ -41,7 +58,10 @@ export function startPostgres(programs: string, settings: readonly string[] = []
       await client.connect();
       await client.end();
     },
-    prepare: initialize,
+    prepare: async (place) => {
+      const [command = "", ...options] = initialize(dataIn(place));
+      execFileSync(command, options, { ...user, cwd: place.folder, stdio: "ignore" });
+    },
     ...(user && { user }),
   });
 }

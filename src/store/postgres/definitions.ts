@@ -56,6 +56,16 @@ const lockOf = (schema: string): string => `'${schema}.space'::regclass::oid::in
 
 const now = `(extract(epoch from clock_timestamp()) * 1000000)::int8`;
 
+/** A standby may lag behind: not even a refusal of its counts. */
+const findHome = (schema: string): string => `
+  if pg_is_in_recovery() then
+    raise exception using errcode = 'read_only_sql_transaction', message = 'the server is a standby';
+  end if;
+  select s.id into home from ${schema}.space s where s.name = namespace;
+  if home is null then
+    raise exception using errcode = '${namespaceIsGone}', message = format('there is no namespace "%s" any more', namespace);
+  end if;`;
+
 const commitArguments = `
   namespace text, channel text, floor_us int8, not_after int8[],
   expect_change int4[], expect_key text[], expect_revision int8[],
@@ -90,10 +100,7 @@ declare
   removals int8;
   announced text;
 begin
-  select s.id into home from ${schema}.space s where s.name = namespace;
-  if home is null then
-    raise exception using errcode = '${namespaceIsGone}', message = format('There is no namespace "%s" any more', namespace);
-  end if;
+${findHome(schema)}
   perform pg_advisory_xact_lock(${lockOf(schema)});
   select s.revision, s.time_us into last_revision, last_time from ${schema}.space s where s.id = home;
   time_us := greatest(${now}, last_time, floor_us);
@@ -129,7 +136,7 @@ begin
   revision := greatest(last_revision + 1, time_us);
   if revision > 9007199254740991 then
     raise exception using errcode = '${revisionsAreUsedUp}',
-      message = format('The next revision would be %s, beyond the largest safe integer', revision);
+      message = format('the next revision would be %s, beyond the largest safe integer', revision);
   end if;
   insert into ${schema}.entry as e (space, key, revision, value)
     select home, p.key, apply.revision, p.value
@@ -187,13 +194,7 @@ create function ${schema}.look(${readArguments},
 declare
   home int4;
 begin
-  if pg_is_in_recovery() then
-    raise exception using errcode = 'read_only_sql_transaction', message = 'The server is a standby';
-  end if;
-  select s.id into home from ${schema}.space s where s.name = namespace;
-  if home is null then
-    raise exception using errcode = '${namespaceIsGone}', message = format('There is no namespace "%s" any more', namespace);
-  end if;
+${findHome(schema)}
   -- From here to the end of the transaction nobody commits, so that all statements see one state.
   perform pg_advisory_xact_lock_shared(${lockOf(schema)});
   select s.revision, greatest(${now}, s.time_us, floor_us) into revision, time_us from ${schema}.space s where s.id = home;

@@ -44,7 +44,14 @@ export function failure(
 function isRetryable(error: unknown): boolean {
   if (error instanceof StoreError) return error.retryable;
   const state = stateOf(error);
-  return state === undefined || !(final.has(state) || final.has(state.slice(0, 2)));
+  if (state === undefined) return !isOfCertificate(error);
+  return !(final.has(state) || final.has(state.slice(0, 2)));
+}
+
+/** The server's certificate is refused. Source: the codes of Node's `tls`, such as DEPTH_ZERO_SELF_SIGNED_CERT. */
+function isOfCertificate(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" && /CERT|^ERR_TLS_/.test(code);
 }
 
 /** The server only reads: it is a standby, or has become one. The next connection may lead to another one. */
