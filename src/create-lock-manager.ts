@@ -25,7 +25,7 @@ export interface Surroundings {
 }
 
 /**
- * A lock manager over a store, or over the URL of one (`memory:`, `file:PATH`), which is then opened, and closed with the manager.
+ * A lock manager over a store, or over the URL of one (`memory:`, `file:PATH`, `postgres://…`), which is then opened, and closed with the manager.
  *
  * @throws LockError `invalid` for a bad configuration or URL, `store_unavailable` when the store cannot be read; StoreError when it cannot be opened.
  */

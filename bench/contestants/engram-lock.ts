@@ -19,6 +19,15 @@ export type StoreName = "memory" | "embedded";
 export async function openManager(name: StoreName, maxLocksPerAgent = 100): Promise<OpenManager> {
   const folder = name === "embedded" ? scratchFolder("engram-lock") : undefined;
   const url = folder === undefined ? "memory:" : `file:${folder.path}`;
+  return openManagerOn(url, maxLocksPerAgent, () => folder?.remove());
+}
+
+/** `cleanUp`: what is left to do once all is closed. */
+export async function openManagerOn(
+  url: string,
+  maxLocksPerAgent: number,
+  cleanUp: () => Promise<void> | void,
+): Promise<OpenManager> {
   const store = await openStore(url);
   const locks = await createLockManager({ type: "enhanced", maxLocksPerAgent }, store);
   return {
@@ -27,20 +36,25 @@ export async function openManager(name: StoreName, maxLocksPerAgent = 100): Prom
     async close() {
       await locks.close();
       await store.close();
-      folder?.remove();
+      await cleanUp();
     },
   };
 }
 
-export const engramMemory: ContestantKind = { name: "memory store", open: () => contestant("memory") };
-export const engramEmbedded: ContestantKind = { name: "embedded store", open: () => contestant("embedded") };
+export const engramMemory: ContestantKind = {
+  name: "memory store",
+  open: async () => contestantOf("memory store", await openManager("memory")),
+};
+export const engramEmbedded: ContestantKind = {
+  name: "embedded store",
+  open: async () => contestantOf("embedded store", await openManager("embedded")),
+};
 
-async function contestant(store: StoreName): Promise<Contestant> {
-  const { locks, close } = await openManager(store);
+export function contestantOf(name: string, { locks, close }: OpenManager): Contestant {
   const agents = Array.from({ length: 1_000 }, (_, worker) => `agent-${worker}`);
   const agentOf = (worker: number): string => agents[worker] ?? `agent-${worker}`;
   return {
-    name: `${store} store`,
+    name,
     queues: true,
     async hold(path: string, worker: number, work: Work) {
       const lock = await locks.acquireLock(path, agentOf(worker));

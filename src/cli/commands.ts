@@ -77,7 +77,7 @@ export function addCommonFlags(command: Command): Command {
   return command
     .optionsGroup("Everywhere:")
     .option("--url <url>", "a server, such as http://127.0.0.1:7420")
-    .option("--store <url>", "a store opened by this process: memory:, file:PATH")
+    .option("--store <url>", "a store opened by this process: memory:, file:PATH, postgres://…")
     .option("--agent <id>", "who acts (default: user@host/terminal)")
     .option("--json", "print nothing but JSON on stdout")
     .option("-q, --quiet", "print errors only")

@@ -1,7 +1,7 @@
 /** Puts the parts of one manager together. */
 import type { Clock } from "../clock/clock.js";
+import { Aborts } from "../store/aborts.js";
 import type { Store } from "../store/store.js";
-import { Aborts } from "./aborts.js";
 import type { Config } from "./config.js";
 import { type EventCounter, EventSource } from "./event-source.js";
 import type { Keeper } from "./handle.js";

@@ -1,8 +1,8 @@
 /** Reading the store for callers: tried again when it fails, and every failure an error they know. */
 import type { Clock } from "../clock/clock.js";
 import { LockError } from "../errors.js";
+import type { Aborts } from "../store/aborts.js";
 import { type Query, type ReadReply, type Store, StoreError } from "../store/store.js";
-import type { Aborts } from "./aborts.js";
 import { type RetryPolicy, retryDelay } from "./failures.js";
 import type { StoreClock } from "./store-clock.js";
 

@@ -3,23 +3,23 @@ import { Client } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createLockManager } from "../../src/create-lock-manager.js";
 import { codeBlocks, readDocument } from "../docs/documents.js";
-import { type PostgresServer, postgresPrograms, startPostgres } from "../servers/postgres.js";
+import { postgresPrograms, startPostgres } from "../servers/postgres.js";
+import { need, type TestServer } from "../servers/server.js";
 
 const programs = postgresPrograms();
-const isCi = process.env["CI"] !== undefined;
 
-let server: PostgresServer | undefined;
+let server: TestServer | undefined;
 beforeAll(async () => {
   if (programs !== undefined) server = await startPostgres(programs);
 }, 30_000);
 afterAll(() => server?.stop());
 
 test("A row takes no update under a token smaller than the one it has.", async ({ skip }) => {
-  if (server === undefined && !isCi) skip("PostgreSQL is not installed (Debian: postgresql).");
+  const { url } = need(server, "postgresql", skip);
   const [statement] = codeBlocks(readDocument("docs/guarantees.md")).filter(
     ({ language }) => language === "sql",
   );
-  const database = new Client({ connectionString: server?.url });
+  const database = new Client({ connectionString: url });
   await database.connect();
   await database.query(
     "create table deployments (name text primary key, version text, fence bigint not null)",

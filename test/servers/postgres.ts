@@ -1,77 +1,95 @@
-/** A PostgreSQL server of the tests' own, from the machine's binaries, on a free port of 127.0.0.1 and with its data in a scratch folder. */
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { chownSync, existsSync, readdirSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+/** A PostgreSQL server of the tests' own, from the machine's binaries. */
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { Client } from "pg";
-import { freePort } from "../support/free-port.js";
-
-export interface PostgresServer {
-  readonly url: string;
-  stop(): Promise<void>;
-}
+import { findProgram, type Place, startServer, type TestServer } from "./server.js";
 
 /** Where PostgreSQL's own programs are; `undefined` when it is not installed. */
 export function postgresPrograms(): string | undefined {
   const debian = "/usr/lib/postgresql";
   const versions = existsSync(debian) ? readdirSync(debian) : [];
-  const onPath = (process.env["PATH"] ?? "").split(":");
-  return [...onPath, ...versions.map((version) => join(debian, version, "bin"))].find(
-    (folder) => existsSync(join(folder, "initdb")) && existsSync(join(folder, "postgres")),
+  const initdb = findProgram(
+    "initdb",
+    versions.map((version) => join(debian, version, "bin")),
   );
+  // A link may lead to a folder that has the others as well.
+  return initdb === undefined ? undefined : dirname(realpathSync(initdb));
 }
 
-export async function startPostgres(programs: string): Promise<PostgresServer> {
-  const folder = await mkdtemp(join(tmpdir(), "engram-lock-postgres-"));
-  // PostgreSQL refuses to run as root.
-  const user = process.getuid?.() === 0 ? { uid: idOf("-u"), gid: idOf("-g") } : {};
-  if (user.uid !== undefined) chownSync(folder, user.uid, user.gid);
-  const data = join(folder, "data");
-  const quiet = { ...user, cwd: folder, stdio: "ignore" } as const;
-  execFileSync(join(programs, "initdb"), ["--no-sync", "-A", "trust", "-U", "tests", "-D", data], quiet);
-  const port = await freePort();
-  const settings = [
-    `port=${port}`,
-    "listen_addresses=127.0.0.1",
-    `unix_socket_directories=${folder}`,
-    "fsync=off",
-  ];
-  const server = spawn(
-    join(programs, "postgres"),
-    ["-D", data, ...settings.flatMap((one) => ["-c", one])],
-    quiet,
-  );
-  const url = `postgres://tests@127.0.0.1:${port}/postgres`;
-  await untilItAnswers(url);
-  return {
-    url,
-    async stop() {
-      const ended = once(server, "exit");
-      // A fast shutdown: it does not wait for clients to leave.
-      server.kill("SIGINT");
-      await ended;
-      await rm(folder, { recursive: true, force: true });
+/** `settings` as in `postgresql.conf`: they win over those of all tests. */
+export function startPostgres(programs: string, settings: readonly string[] = []): Promise<TestServer> {
+  return start(programs, settings, (data) => {
+    const options = ["--no-sync", "-A", "trust", "-U", "tests", "-E", "UTF8", "--locale=C", "-D", data];
+    return [join(programs, "initdb"), ...options];
+  });
+}
+
+/** One that follows another, and can be promoted. */
+export function startStandby(programs: string, of: TestServer): Promise<TestServer> {
+  return start(programs, [], (data) => {
+    const from = ["-h", "127.0.0.1", "-p", `${of.port}`, "-U", "tests", "--no-sync", "-c", "fast"];
+    return [join(programs, "pg_basebackup"), ...from, "-R", "-D", data];
+  });
+}
+
+/** `initialize`: the command that fills the data folder. */
+function start(
+  programs: string,
+  settings: readonly string[],
+  initialize: (data: string) => readonly string[],
+): Promise<TestServer> {
+  const user = postgresUser();
+  const dataIn = ({ folder }: Place): string => join(folder, "data");
+  return startServer({
+    name: "postgres",
+    command: join(programs, "postgres"),
+    arguments: (place) => {
+      const own = [
+        `port=${place.port}`,
+        "listen_addresses=127.0.0.1",
+        `unix_socket_directories=${place.folder}`,
+      ];
+      return ["-D", dataIn(place), ...[...own, "fsync=off", ...settings].flatMap((one) => ["-c", one])];
     },
-  };
+    url: urlOf,
+    ask: async (port) => {
+      const client = new Client({ connectionString: urlOf(port) });
+      await client.connect();
+      await client.end();
+    },
+    prepare: async (place) => {
+      const [command = "", ...options] = initialize(dataIn(place));
+      execFileSync(command, options, { ...user, cwd: place.folder, stdio: "ignore" });
+    },
+    ...(user && { user }),
+  });
+}
+
+function urlOf(port: number): string {
+  return `postgres://tests@127.0.0.1:${port}/postgres`;
+}
+
+/** PostgreSQL and what belongs to it refuse to run as root; `undefined` when we are somebody else. */
+export function postgresUser(): { uid: number; gid: number } | undefined {
+  return process.getuid?.() === 0 ? { uid: idOf("-u"), gid: idOf("-g") } : undefined;
 }
 
 function idOf(which: "-u" | "-g"): number {
   return Number(execFileSync("id", [which, "postgres"], { encoding: "utf8" }));
 }
 
-async function untilItAnswers(url: string): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  for (;;) {
-    const client = new Client({ connectionString: url });
-    try {
-      await client.connect();
-      await client.end();
-      return;
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+/** Runs statements as the tests' administrator, and returns the rows of the last one. */
+export async function administer(url: string, statements: string): Promise<readonly unknown[][]> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    const results = await client.query<unknown[]>({ text: statements, rowMode: "array" });
+    return Array.isArray(results) ? results.at(-1).rows : results.rows;
+  } finally {
+    await client.end();
   }
 }
+
+/** Set in the environment: a server that is there already, on which conformance is tested instead. */
+export const givenPostgres = process.env["ENGRAM_LOCK_TEST_POSTGRES_URL"];
