@@ -9,10 +9,12 @@ export interface OpenStoreOptions {
   readonly clock?: Clock;
 }
 
-const allowed = '"memory:" (this process only) or "file:PATH" (a directory on this machine)';
+const allowed =
+  '"memory:" (this process only), "file:PATH" (a directory on this machine) or "etcd://HOST:PORT" (an etcd cluster)';
 
 /**
- * Opens a store: `memory:`, or `file:PATH` for an embedded durable one in that directory, which any number of processes of this machine may share.
+ * Opens a store: `memory:`, `file:PATH` for an embedded durable one in that directory, which any number of processes of this machine may share, or
+ * `etcd://HOST:PORT` for a namespace of an etcd cluster (`etcds:` over TLS; `docs/stores.md` has the parameters).
  *
  * @throws LockError `invalid` when the URL names no store; StoreError when the store cannot be opened.
  */
@@ -31,6 +33,11 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
       if (directory === "") throw invalid("store", url, allowed);
       const { openEmbeddedStore } = await import("./store/embedded/embedded-store.js");
       return openEmbeddedStore(directory, { clock });
+    }
+    case "etcd":
+    case "etcds": {
+      const { openEtcdStore } = await import("./store/etcd/etcd-store.js");
+      return openEtcdStore(url, { clock });
     }
     default:
       throw invalid("store", url, allowed);
