@@ -83,6 +83,7 @@ export class Commits {
     const notAfter = Math.min(...changes.map(({ change }) => change.notAfter ?? Infinity));
     const underway: Underway = { fence: stand.fence, notAfter };
     this.#underway.add(underway);
+    let isDone = false;
     try {
       const body = transaction(keyspace, stand, operations);
       const answer = parseTxn(await gateway.ask("/v3/kv/txn", body, { idempotent: false, signal }));
@@ -90,6 +91,7 @@ export class Commits {
         footing.lost(stand);
         return undefined;
       }
+      isDone = true;
       const answers = answer.responses ?? [];
       const wrote = changes.some(({ late }, place) => !late && answers[place]?.response_txn?.succeeded);
       const revision = footing.count(stand, answer.header.revision, wrote);
@@ -100,7 +102,7 @@ export class Commits {
       return outcomes;
     } catch (error) {
       if (!(error instanceof StoreError) || error.outcome === "unknown") footing.doubt(stand.fence);
-      throw error;
+      throw isDone ? partlyDone(error) : error;
     } finally {
       this.#underway.delete(underway);
     }
