@@ -34,6 +34,17 @@ export async function failureOf(call: Promise<unknown>): Promise<unknown> {
   );
 }
 
+/** Asks again until it fails, and answers with what. */
+export async function untilItFails(call: () => Promise<unknown>): Promise<unknown> {
+  for (;;) {
+    try {
+      await call();
+    } catch (error) {
+      return error;
+    }
+  }
+}
+
 /** Asks again until it does not fail. */
 export async function untilItWorks<Reply>(call: () => Promise<Reply>, withinMs: number): Promise<Reply> {
   const deadline = performance.now() + withinMs;

@@ -63,7 +63,9 @@ export function exchange(
       abort?.(error);
     };
     const onAbort = (): void => fail("the caller gave up", true, signal?.reason);
-    const cancel = clock.after(timeLimitMs, () => fail(`no answer within ${timeLimitMs} ms`, false));
+    const cancel = clock.after(timeLimitMs, () =>
+      fail(`no answer within ${Math.ceil(timeLimitMs)} ms`, false),
+    );
     if (signal?.aborted) {
       onAbort();
       return;

@@ -9,7 +9,7 @@
  */
 import type { Clock } from "../../clock/clock.js";
 import { StoreError } from "../store.js";
-import { decoded, parsed, parseTxn } from "./answers.js";
+import { decoded, type KeyValue, parsed, parseTxn, type RangeAnswer } from "./answers.js";
 import type { AskOptions, Gateway } from "./gateway.js";
 import { base64, type Keyspace } from "./keyspace.js";
 import { EtcdRefusal, notFound } from "./refusals.js";
@@ -151,22 +151,25 @@ export class FootingKeeper {
     }
   }
 
+  /** Reads first: looking is possible also when the database is full. */
   async #learnBase(): Promise<void> {
     const key = this.#keyspace.base;
-    const fresh = Math.floor(this.#clock.now() * 1000);
-    const value = base64(JSON.stringify({ format, base: fresh }));
-    const answer = parseTxn(
+    const found = parsed<RangeAnswer>(await this.#ask("kv/range", { key })).kvs?.[0];
+    this.#base = found === undefined ? await this.#makeBase() : baseOf(found);
+  }
+
+  async #makeBase(): Promise<Base> {
+    const key = this.#keyspace.base;
+    const base = Math.floor(this.#clock.now() * 1000);
+    const made = parseTxn(
       await this.#ask("kv/txn", {
         compare: [{ key }],
-        success: [{ requestPut: { key, value } }],
+        success: [{ requestPut: { key, value: base64(JSON.stringify({ format, base })) } }],
         failure: [{ requestRange: { key } }],
       }),
     );
-    const [kv] = answer.responses?.[0]?.response_range?.kvs ?? [];
-    this.#base =
-      kv === undefined
-        ? { value: checked({ format, base: fresh }), revision: answer.header.revision }
-        : { value: checked(parseBase(kv.value ?? "")), revision: kv.mod_revision };
+    const [faster] = made.responses?.[0]?.response_range?.kvs ?? [];
+    return faster === undefined ? { value: base, revision: made.header.revision } : baseOf(faster);
   }
 
   async #putFence(base: Base): Promise<void> {
@@ -222,6 +225,10 @@ export class FootingKeeper {
     const options: AskOptions = { idempotent: true, ...(timeLimitMs !== undefined && { timeLimitMs }) };
     return this.#gateway.ask(`/v3/${what}`, JSON.stringify(body), options);
   }
+}
+
+function baseOf(kv: KeyValue): Base {
+  return { value: checked(parseBase(kv.value ?? "")), revision: kv.mod_revision };
 }
 
 function parseBase(encoded: string): unknown {

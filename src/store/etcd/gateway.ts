@@ -44,17 +44,20 @@ export class Gateway {
     setMaxListeners(0, this.#closing.signal);
   }
 
-  /** The answer to one request. */
+  /** The answer to one request. As long as that does no harm and there is time, it is made again, to each member and to the first one twice. */
   async ask(path: string, body: string, options: AskOptions): Promise<string> {
     const renewed = { token: false };
+    const over = this.#clock.monotonic() + (options.timeLimitMs ?? timeLimitMs);
     for (let tries = 1; ; tries++) {
       const member = this.#at;
+      const leftMs = over - this.#clock.monotonic();
       try {
-        return (await this.#post(member, path, body, options)).body;
+        return (await this.#post(member, path, body, { ...options, timeLimitMs: leftMs })).body;
       } catch (error) {
         const again = this.#isWorthAnother(error, member, renewed);
         const harmless = options.idempotent || (error instanceof StoreError && error.outcome === "none");
-        if (!again || !harmless || tries > this.#pools.length) throw error;
+        const isLast = tries > this.#pools.length || this.#clock.monotonic() >= over;
+        if (!again || !harmless || isLast) throw error;
       }
     }
   }
@@ -86,12 +89,15 @@ export class Gateway {
     return true;
   }
 
-  /** From now on the next member is asked, unless somebody else has moved on already. False when there is no other, or all is over. */
+  /**
+   * From now on the next member is asked, unless somebody else has moved on already. With one member that is the same again: what failed may have been
+   * an old connection only. False when all is over.
+   */
   #moveOn(from: number): boolean {
     if (this.#closing.signal.aborted) return false;
     if (this.#at === from) this.#at = (from + 1) % this.#pools.length;
     this.onTrouble();
-    return this.#pools.length > 1;
+    return true;
   }
 
   async #post(
