@@ -1,5 +1,9 @@
 /** An etcd server of the tests' own, and URLs for namespaces that no other test uses. */
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { request } from "node:https";
 import type { TestContext } from "vitest";
 import { freePort } from "../support/free-port.js";
 import { findProgram, need, startServer, type TestServer } from "./server.js";
@@ -20,18 +24,40 @@ export async function startSharedEtcd(): Promise<Pick<TestServer, "url" | "stop"
 }
 
 /** A server that can be killed, paused and started anew. */
-export async function startEtcd(flags: readonly string[] = []): Promise<TestServer> {
+export function startEtcd(flags: readonly string[] = []): Promise<TestServer> {
+  return startAlone("http", flags, askSomething);
+}
+
+/** One that wants TLS; `files` are of a client that it trusts. */
+export function startEtcdOverTls(
+  flags: readonly string[],
+  files: { readonly ca: string; readonly cert: string; readonly key: string },
+): Promise<TestServer> {
+  const [ca, cert, key] = [files.ca, files.cert, files.key].map((file) => readFileSync(file));
+  return startAlone("https", flags, async (port) => {
+    const client = request({ host: "127.0.0.1", port, path: "/health", ca, cert, key });
+    client.end();
+    const [answer] = (await once(client, "response")) as [IncomingMessage];
+    answer.resume();
+  });
+}
+
+async function startAlone(
+  scheme: "http" | "https",
+  flags: readonly string[],
+  ask: (port: number) => Promise<void>,
+): Promise<TestServer> {
   const peerPort = await freePort();
   return startServer({
     name: "etcd",
     command: etcdProgram ?? "etcd",
     arguments: ({ folder, port }) => [
-      ...memberFlags({ name: "alone", folder, port, peerPort }),
+      ...memberFlags({ name: "alone", folder, port, peerPort }, scheme),
       `--initial-cluster=alone=${peerUrl(peerPort)}`,
       ...flags,
     ],
-    url: (port) => `etcd://127.0.0.1:${port}`,
-    ask: askHealth,
+    url: (port) => `${scheme === "http" ? "etcd" : "etcds"}://127.0.0.1:${port}`,
+    ask,
   });
 }
 
@@ -49,7 +75,7 @@ export async function startCluster(size: number): Promise<TestServer[]> {
           `--initial-cluster=${cluster}`,
         ],
         url: (port) => `etcd://127.0.0.1:${port}`,
-        ask: askHealth,
+        ask: askSomething,
       }),
     ),
   );
@@ -62,8 +88,8 @@ interface Member {
   readonly peerPort: number;
 }
 
-function memberFlags({ name, folder, port, peerPort }: Member): string[] {
-  const client = `http://127.0.0.1:${port}`;
+function memberFlags({ name, folder, port, peerPort }: Member, scheme = "http"): string[] {
+  const client = `${scheme}://127.0.0.1:${port}`;
   return [
     `--name=${name}`,
     `--data-dir=${folder}/data`,
@@ -80,8 +106,10 @@ function peerUrl(port: number): string {
   return `http://127.0.0.1:${port}`;
 }
 
-async function askHealth(port: number): Promise<void> {
-  await ask(`http://127.0.0.1:${port}`, "/v3/kv/range", { key: "YQ==" });
+/** Any answer will do, also that a user is wanted. One without a leader is none yet. */
+async function askSomething(port: number): Promise<void> {
+  const answer = await fetch(`http://127.0.0.1:${port}/health`);
+  if (!(await answer.text()).includes("true")) throw new Error("It is not healthy yet.");
 }
 
 /** One request to etcd's gateway, beside the store. */
