@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { onServers } from "./contestants/on-servers.js";
 import { flushCostMs } from "./scratch.js";
 import { figure, table } from "./table.js";
 import { expiry } from "./workloads/expiry.js";
@@ -14,10 +15,11 @@ import type { Answer, Settings, Workload } from "./workloads/workload.js";
 
 const workloads: readonly Workload[] = [distinctPaths, manyAtOnce, hotPath, handover, expiry, pileUp, heap];
 
-const help = `Usage: npm run bench -- [--quick] [--only NAME]... [--without NAME]... [--seconds N] [--rounds N] [--json FILE]
+const help = `Usage: npm run bench -- [--quick] [--only NAME]... [--without NAME]... [--store NAME]... [--seconds N] [--rounds N] [--json FILE]
 
   --quick      see that everything runs; the figures mean little
   --without NAME  leave out a contestant, such as "embedded store"
+  --store NAME  only what runs on that database (${[...onServers.keys()].join(", ")}), and only "distinct" and "hot"; may be repeated
   --only NAME  one of ${workloads.map(({ name }) => name).join(", ")}; may be repeated
   --seconds N  how long a round of a contestant lasts (default 1)
   --rounds N   how many rounds, of which the median is shown (default 5)
@@ -29,6 +31,7 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     only: { type: "string", multiple: true },
     without: { type: "string", multiple: true, default: [] },
+    store: { type: "string", multiple: true, default: [] },
     seconds: { type: "string" },
     rounds: { type: "string" },
     json: { type: "string" },
@@ -44,16 +47,20 @@ else if (values["heap-of"] !== undefined) await measureHeap(values["heap-of"], N
 else await runAll();
 
 async function runAll(): Promise<void> {
-  const { quick, only } = values;
-  const unknown = only?.find((name) => !workloads.some((workload) => workload.name === name));
+  const { quick, store: stores } = values;
+  const only = values.only ?? (stores.length === 0 ? undefined : [distinctPaths.name, hotPath.name]);
+  const unknown =
+    only?.find((name) => !workloads.some((workload) => workload.name === name)) ??
+    stores.find((name) => !onServers.has(name));
   if (unknown !== undefined) {
-    process.stderr.write(`There is no benchmark "${unknown}".\n${help}`);
+    process.stderr.write(`There is no benchmark or store "${unknown}".\n${help}`);
     process.exitCode = 64;
     return;
   }
   const settings: Settings = {
     quick,
     without: values.without,
+    stores,
     pace: {
       seconds: positive("seconds", values.seconds, quick ? 0.1 : 1),
       rounds: Math.ceil(positive("rounds", values.rounds, quick ? 1 : 5)),

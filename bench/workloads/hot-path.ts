@@ -10,7 +10,8 @@ const workers = 16;
 export const hotPath: Workload = {
   name: "hot",
   run: (settings) =>
-    withContestants(settings, [engramMemory, engramEmbedded, asyncMutex, asyncLock], async (contestants) => {
+    withContestants(settings, [engramMemory, engramEmbedded, asyncMutex, asyncLock], async (all) => {
+      const contestants = all.filter(({ queues }) => queues);
       const turns = new Map(
         contestants.map(({ name }) => [name, Array.from({ length: workers }, () => 0)] as const),
       );

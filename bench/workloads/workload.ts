@@ -1,5 +1,6 @@
 /** One question that the benchmarks answer. */
 import type { Contestant, ContestantKind } from "../contestants/contestant.js";
+import { onServers } from "../contestants/on-servers.js";
 import type { Pace } from "../rounds.js";
 
 export interface Answer {
@@ -19,6 +20,8 @@ export interface Settings {
   readonly quick: boolean;
   /** Names of contestants to do without: whatever shares a process costs the others speed. */
   readonly without: readonly string[];
+  /** Names of databases: their contestants instead of the usual ones. */
+  readonly stores: readonly string[];
 }
 
 export interface Workload {
@@ -29,10 +32,11 @@ export interface Workload {
 
 /** Opens those contestants that can run here, and closes them whatever happens. */
 export async function withContestants<Result>(
-  { without }: Settings,
-  kinds: readonly ContestantKind[],
+  { without, stores }: Settings,
+  usual: readonly ContestantKind[],
   use: (contestants: readonly Contestant[]) => Promise<Result>,
 ): Promise<Result> {
+  const kinds = stores.length === 0 ? usual : stores.flatMap((store) => onServers.get(store) ?? []);
   const open: Contestant[] = [];
   try {
     for (const kind of kinds) {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll } from "vitest";
 import { openEtcdStore } from "../../src/store/etcd/etcd-store.js";
 import type { Store } from "../../src/store/store.js";
 import { fresh, needEtcd, startSharedEtcd } from "../servers/etcd.js";
-import { SlowStore } from "../support/slow-store.js";
+import { SlowStore } from "./slow-store.js";
 import { type Open, storeSuite } from "./store-suite.js";
 
 let server: Awaited<ReturnType<typeof startSharedEtcd>>;

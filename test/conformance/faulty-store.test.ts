@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openEmbeddedStore } from "../../src/store/embedded/embedded-store.js";
 import { openMemoryStore } from "../../src/store/memory/memory-store.js";
 import type { Store } from "../../src/store/store.js";
-import { SlowStore } from "../support/slow-store.js";
+import { SlowStore } from "./slow-store.js";
 import { storeSuite } from "./store-suite.js";
 
 storeSuite("The memory store, far away,", async () => {

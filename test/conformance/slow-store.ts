@@ -1,8 +1,8 @@
-/** A store that is far away. */
+/** The fault layer with faults that change nothing: what it wraps must still keep the contract, so that a simulation tests what is real. */
 import { systemClock } from "../../src/clock/system-clock.js";
 import type { Store } from "../../src/store/store.js";
-import { FaultyStore } from "./faulty-store.js";
-import { seededRandom } from "./seeded-random.js";
+import { FaultyStore } from "../support/faulty-store.js";
+import { seededRandom } from "../support/seeded-random.js";
 
 /** Every call takes a while, and every fifth hint comes twice. */
 export class SlowStore extends FaultyStore {
