@@ -92,7 +92,6 @@ module.exports = {
     onlyIn("embedded-store", "^src/store/embedded/", "lmdb"),
     onlyIn("redis-store", "^src/store/redis/", "ioredis"),
     onlyIn("postgres-store", "^src/store/postgres/", "pg"),
-    onlyIn("etcd-store", "^src/store/etcd/", "undici"),
     onlyIn("server", "^src/server/", "hono", "@hono/[^/]+"),
     onlyIn("cli", "^src/(cli/|main\\.ts$)", "commander", "cli-table3", "yoctocolors"),
     onlyIn("duration", DURATION, "parse-duration"),

@@ -1,5 +1,5 @@
 /**
- * Locks on etcd: ours, and the usual ones, over the JSON gateway of one server of our own. It flushes every acknowledgement to disk, as etcd does
+ * Locks on etcd: ours, and the usual ones, which use the JSON gateway, on one server of our own. It flushes every acknowledgement to disk, as etcd does
  * when it is left alone.
  */
 import { spawn } from "node:child_process";
@@ -13,23 +13,24 @@ import { openStore } from "../../src/open-store.js";
 import { scratchFolder } from "../scratch.js";
 import type { Contestant, ContestantKind, Work } from "./contestant.js";
 
-const why = "etcd is not installed";
+const program = "etcd";
+const why = `no ${program} on the PATH`;
 
-export const engramEtcd: ContestantKind = { name: "etcd store", why, open: () => opened(openOurs) };
+const engramEtcd: ContestantKind = { name: "etcd store", why, open: () => opened(openOurs) };
 /** A key that is put if it is absent, and deleted if it is still the same: no lease, no waiting. */
-export const etcdPutIfAbsent: ContestantKind = {
+const etcdPutIfAbsent: ContestantKind = {
   name: "etcd, put if absent",
   why,
   open: () => opened(openPutIfAbsent),
 };
 /** What the etcd3 package does: a lease of its own for each lock, which is revoked to give it back. No waiting. */
-export const etcdLeaseLock: ContestantKind = {
+const etcdLeaseLock: ContestantKind = {
   name: "etcd, lease per lock",
   why,
   open: () => opened(openLeaseLock),
 };
 /** etcd's own lock service, which is the mutex of its Go client: it queues. One lease for each worker. */
-export const etcdLockService: ContestantKind = {
+const etcdLockService: ContestantKind = {
   name: "etcd, lock service",
   why,
   open: () => opened(openLockService),
@@ -175,7 +176,7 @@ async function startServer(): Promise<Server | undefined> {
   const [port, peerPort] = [await freePort(), await freePort()];
   const [client, peer] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`];
   const child = spawn(
-    "etcd",
+    program,
     [
       `--data-dir=${join(folder.path, "data")}`,
       `--listen-client-urls=${client}`,

@@ -26,7 +26,7 @@ const unknown = { name: "StoreError", outcome: "unknown", retryable: true };
 
 test("A commit that arrives after its outcome was read is not applied.", async ({ skip }) => {
   const { store, messenger } = await stage(skip);
-  const held = messenger.hold("break");
+  const held = messenger.hold("late", "break");
   expect(await failureOf(store.commit([put("late")]))).toMatchObject(unknown);
   await held;
   expect(await valueAt(store, "late")).toBeUndefined();
@@ -36,7 +36,7 @@ test("A commit that arrives after its outcome was read is not applied.", async (
 
 test("A commit that arrives after another commit of its sender is not applied.", async ({ skip }) => {
   const { store, messenger } = await stage(skip);
-  const held = messenger.hold("break");
+  const held = messenger.hold("late", "break");
   expect(await failureOf(store.commit([put("late")]))).toMatchObject(unknown);
   await held;
   await apply(store, put("after"));
@@ -48,7 +48,7 @@ test("A commit of unknown outcome that arrives before anything was read is appli
   skip,
 }) => {
   const { store, messenger } = await stage(skip);
-  const held = messenger.hold("break");
+  const held = messenger.hold("late", "break");
   expect(await failureOf(store.commit([put("late")]))).toMatchObject(unknown);
   await held;
   expect(await messenger.deliver()).toBe(true);
@@ -57,7 +57,7 @@ test("A commit of unknown outcome that arrives before anything was read is appli
 
 test("A commit that the caller gave up on is shut out as well.", async ({ skip }) => {
   const { store, messenger } = await stage(skip);
-  const held = messenger.hold("stall");
+  const held = messenger.hold("late", "stall");
   const giveUp = new AbortController();
   const commit = failureOf(store.commit([put("late")], { signal: giveUp.signal }));
   await held;
@@ -74,7 +74,7 @@ test("A change that is still on its way past its `notAfter` is late, once its se
   const { storeTime } = await store.read({});
   // The clock of another machine may be half a second ahead.
   const notAfter = storeTime + 500 + 200;
-  const held = messenger.hold("stall");
+  const held = messenger.hold("late", "stall");
   const commit = store.commit([change({ ...put("late"), notAfter }), put("in time")]);
   await held;
   await until(() => systemClock.now() > notAfter);
@@ -90,7 +90,7 @@ test("A change that is still on its way past its `notAfter` is late, once its se
 test("A commit of one handle says nothing about those of another.", async ({ skip }) => {
   const { store, messenger } = await stage(skip);
   const other = await openFor(fresh(server.url));
-  const held = messenger.hold("break");
+  const held = messenger.hold("late", "break");
   expect(await failureOf(store.commit([put("late")]))).toMatchObject(unknown);
   await held;
   await apply(other, put("of the other"));

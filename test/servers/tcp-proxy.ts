@@ -68,10 +68,9 @@ export class TcpProxy {
     for (const pair of this.pairs) for (const socket of pair) socket.destroy();
   }
 
-  /** The oldest connection is half open from now on, both ways. */
-  strandOldest(): void {
-    const [pair = []] = this.pairs;
-    for (const socket of pair) this.stranded.add(socket);
+  /** The connections that stand are half open from now on, both ways; new ones are sound. */
+  strand(): void {
+    for (const pair of this.pairs) for (const socket of pair) this.stranded.add(socket);
   }
 
   /** Ends every trouble. What was dropped stays lost: half-open connections are cut. */

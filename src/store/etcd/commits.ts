@@ -1,22 +1,20 @@
 /** Commits: sent on the handle's fence, so that one whose outcome is unknown can be shut out before anything else is answered. */
 import type { Change, CommitReply, Outcome, StoreTime } from "../store.js";
 import { StoreError } from "../store.js";
-import { parseTxn } from "./answers.js";
+import type { Cluster } from "./cluster.js";
 import type { Fence, Footing, FootingKeeper } from "./footing.js";
-import type { Gateway } from "./gateway.js";
-import type { HintWatch } from "./hints.js";
 import type { Keyspace } from "./keyspace.js";
-import { outcomesOf, type Pages, type Part, type Planned, partsOf, transaction } from "./transactions.js";
+import { readTransaction } from "./messages.js";
+import { onFooting, outcomesOf, type Pages, type Part, type Planned, partsOf } from "./transactions.js";
 
 /** Base or fence lost so often in one commit: somebody keeps deleting what the store stands on. */
 export const mostFootings = 5;
 
 interface Surroundings {
-  readonly gateway: Gateway;
+  readonly cluster: Cluster;
   readonly keyspace: Keyspace;
   readonly footing: FootingKeeper;
   readonly pages: Pages;
-  readonly hints: HintWatch;
   readonly storeTime: () => StoreTime;
   readonly clockUncertaintyMs: number;
 }
@@ -45,7 +43,7 @@ export class Commits {
         const stand = await footing.forCommit(signal);
         const now = storeTime();
         const rest = this.#plan(changes.slice(outcomes.length), now);
-        for (const part of partsOf(keyspace, stand.base, pages, rest)) {
+        for (const part of partsOf({ keyspace, base: stand.base, pages }, rest)) {
           const some = await this.#send(stand, part, signal);
           if (some === undefined) break;
           outcomes.push(...some);
@@ -79,27 +77,24 @@ export class Commits {
     { operations, changes }: Part,
     signal: AbortSignal | undefined,
   ): Promise<Outcome[] | undefined> {
-    const { gateway, keyspace, footing, hints } = this.#around;
+    const { cluster, keyspace, footing } = this.#around;
     const notAfter = Math.min(...changes.map(({ change }) => change.notAfter ?? Infinity));
     const underway: Underway = { fence: stand.fence, notAfter };
     this.#underway.add(underway);
     let isDone = false;
     try {
-      const body = transaction(keyspace, stand, operations);
-      const answer = parseTxn(await gateway.ask("/v3/kv/txn", body, { idempotent: false, signal }));
-      if (answer.succeeded !== true) {
+      const request = onFooting(keyspace, stand, operations);
+      const reply = readTransaction(
+        await cluster.ask("etcdserverpb.KV/Txn", request, { idempotent: false, signal }),
+      );
+      if (!reply.succeeded) {
         footing.lost(stand);
         return undefined;
       }
       isDone = true;
-      const answers = answer.responses ?? [];
-      const wrote = changes.some(({ late }, place) => !late && answers[place]?.response_txn?.succeeded);
-      const revision = footing.count(stand, answer.header.revision, wrote);
-      const outcomes = outcomesOf(keyspace, stand.base, revision, changes, answers);
-      const isHint = ({ change }: Planned, place: number): boolean =>
-        change.announce.length > 0 && outcomes[place]?.applied === true;
-      if (changes.some(isHint)) hints.expect(Number(answer.header.revision));
-      return outcomes;
+      const wrote = changes.some(({ late }, place) => !late && reply.replies[place]?.succeeded);
+      const revision = footing.count(stand, reply.revision, wrote);
+      return outcomesOf(keyspace, stand.base, revision, changes, reply.replies);
     } catch (error) {
       if (!(error instanceof StoreError) || error.outcome === "unknown") footing.doubt(stand.fence);
       throw isDone ? partlyDone(error) : error;

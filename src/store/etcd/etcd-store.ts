@@ -1,4 +1,4 @@
-/** The store on etcd 3.4 or later: one transaction for each commit, over the JSON gateway. */
+/** The store on etcd 3.4 or later: one transaction for each commit, by gRPC. */
 import type { Clock } from "../../clock/clock.js";
 import { randomId } from "../../clock/random-id.js";
 import { systemClock } from "../../clock/system-clock.js";
@@ -16,9 +16,9 @@ import {
   type Subscription,
 } from "../store.js";
 import { type EtcdAddress, parseAddress } from "./address.js";
+import { Cluster } from "./cluster.js";
 import { baseless, Commits, mostFootings } from "./commits.js";
 import { FootingKeeper } from "./footing.js";
-import { Gateway } from "./gateway.js";
 import { HintWatch } from "./hints.js";
 import { Keyspace } from "./keyspace.js";
 import { readSnapshot } from "./snapshot.js";
@@ -53,7 +53,7 @@ export async function openEtcdStore(url: string, options: EtcdStoreOptions = {})
 class EtcdStore implements Store {
   readonly traits: StoreTraits;
   readonly #clock: Clock;
-  readonly #gateway: Gateway;
+  readonly #cluster: Cluster;
   readonly #keyspace: Keyspace;
   readonly #footing: FootingKeeper;
   readonly #listeners = new Listeners();
@@ -75,17 +75,16 @@ class EtcdStore implements Store {
       clockUncertaintyMs,
     };
     this.#clock = clock;
-    this.#gateway = new Gateway(address, clock);
+    this.#cluster = new Cluster(address, clock);
     this.#keyspace = new Keyspace(address.namespace);
-    this.#footing = new FootingKeeper(this.#gateway, this.#keyspace, clock, randomId());
-    this.#hints = new HintWatch(this.#gateway, this.#keyspace, this.#listeners, clock);
-    this.#gateway.onTrouble = () => this.#hints.restart();
+    this.#footing = new FootingKeeper(this.#cluster, this.#keyspace, clock, randomId());
+    this.#hints = new HintWatch(this.#cluster, this.#keyspace, this.#listeners, clock);
+    this.#cluster.onTrouble = () => this.#hints.restart();
     this.#commits = new Commits({
-      gateway: this.#gateway,
+      cluster: this.#cluster,
       keyspace: this.#keyspace,
       footing: this.#footing,
       pages: this.#pages,
-      hints: this.#hints,
       storeTime: () => this.#storeTime(),
       clockUncertaintyMs,
     });
@@ -113,7 +112,7 @@ class EtcdStore implements Store {
 
   async #read(query: Query, signal: AbortSignal | undefined): Promise<ReadReply> {
     const reading = {
-      gateway: this.#gateway,
+      cluster: this.#cluster,
       keyspace: this.#keyspace,
       footing: this.#footing,
       pages: this.#pages,
@@ -135,7 +134,7 @@ class EtcdStore implements Store {
     await this.#hints.close();
     await this.#quiet();
     await this.#footing.close();
-    await this.#gateway.close();
+    this.#cluster.close();
   }
 
   /** Resolves when nothing is under way any more, or the grace is over. */

@@ -8,10 +8,23 @@
  * whose outcome is unknown is shut out instead: the fence is written anew, or removed, before the handle answers anything else.
  */
 import type { Clock } from "../../clock/clock.js";
+import { randomId } from "../../clock/random-id.js";
 import { StoreError } from "../store.js";
-import { decoded, type KeyValue, parsed, parseTxn, type RangeAnswer } from "./answers.js";
-import type { AskOptions, Gateway } from "./gateway.js";
-import { base64, type Keyspace } from "./keyspace.js";
+import type { AskOptions, Cluster } from "./cluster.js";
+import { parsed } from "./entries.js";
+import type { Keyspace } from "./keyspace.js";
+import {
+  type KeyValue,
+  put,
+  range,
+  rangeRequest,
+  readRange,
+  readTransaction,
+  standsAt,
+  type TransactionReply,
+  transaction,
+} from "./messages.js";
+import { field, message } from "./protobuf.js";
 import { EtcdRefusal, notFound } from "./refusals.js";
 import { unlessAborted } from "./unless-aborted.js";
 
@@ -26,38 +39,44 @@ const closeWithinMs = 1_000;
 export interface Footing {
   readonly base: number;
   /** etcd's own revision of the key of the base. */
-  readonly baseRevision: string;
+  readonly baseRevision: number;
   /** The highest revision that was seen before. */
   readonly seen: number;
   readonly fence?: Fence;
 }
 
 export interface Fence {
-  readonly key: string;
-  readonly revision: string;
+  readonly key: Buffer;
+  readonly revision: number;
 }
 
 interface Base {
   readonly value: number;
-  readonly revision: string;
+  readonly revision: number;
+}
+
+interface Lease {
+  /** Chosen by us: those that etcd chooses are no safe integers. */
+  readonly id: number;
+  renewedAt: number;
 }
 
 export class FootingKeeper {
-  readonly #gateway: Gateway;
+  readonly #cluster: Cluster;
   readonly #keyspace: Keyspace;
   readonly #clock: Clock;
-  readonly #fenceKey: string;
+  readonly #fenceKey: Buffer;
   #base: Base | undefined;
   #fence: Fence | undefined;
   /** A commit of unknown outcome may still be applied while the fence stands as it was. */
   #doubtful = false;
-  #lease: { readonly id: string; renewedAt: number } | undefined;
+  #lease: Lease | undefined;
   #step: Promise<void> | undefined;
   #seen = 0;
   #broken: StoreError | undefined;
 
-  constructor(gateway: Gateway, keyspace: Keyspace, clock: Clock, id: string) {
-    this.#gateway = gateway;
+  constructor(cluster: Cluster, keyspace: Keyspace, clock: Clock, id: string) {
+    this.#cluster = cluster;
     this.#keyspace = keyspace;
     this.#clock = clock;
     this.#fenceKey = keyspace.fence(id);
@@ -89,8 +108,8 @@ export class FootingKeeper {
    *
    * @throws StoreError when it is smaller than one that was seen before: then older data was put in the place of the newer.
    */
-  count({ base, seen }: Footing, answered: string, wrote: boolean): number {
-    const revision = base + Number(answered);
+  count({ base, seen }: Footing, answered: number, wrote: boolean): number {
+    const revision = base + answered;
     if (revision < seen + (wrote ? 1 : 0)) {
       this.#broken = new StoreError(
         `etcd's revision went back from ${seen - base} to ${answered}: its data was replaced by older data, and fencing tokens would repeat. ` +
@@ -120,7 +139,7 @@ export class FootingKeeper {
   async close(): Promise<void> {
     if (this.#lease === undefined) return;
     try {
-      await this.#ask("lease/revoke", { ID: this.#lease.id }, closeWithinMs);
+      await this.#ask("Lease/LeaseRevoke", message(field(1, this.#lease.id)), closeWithinMs);
     } catch (error) {
       // It lapses by itself.
       if (!(error instanceof StoreError)) throw error;
@@ -153,60 +172,55 @@ export class FootingKeeper {
 
   /** Reads first: looking is possible also when the database is full. */
   async #learnBase(): Promise<void> {
-    const key = this.#keyspace.base;
-    const found = parsed<RangeAnswer>(await this.#ask("kv/range", { key })).kvs?.[0];
+    const [found] = readRange(await this.#ask("KV/Range", rangeRequest({ from: this.#keyspace.base })));
     this.#base = found === undefined ? await this.#makeBase() : baseOf(found);
   }
 
   async #makeBase(): Promise<Base> {
     const key = this.#keyspace.base;
     const base = Math.floor(this.#clock.now() * 1000);
-    const made = parseTxn(
-      await this.#ask("kv/txn", {
-        compare: [{ key }],
-        success: [{ requestPut: { key, value: base64(JSON.stringify({ format, base })) } }],
-        failure: [{ requestRange: { key } }],
-      }),
+    const made = await this.#transact(
+      transaction(
+        [standsAt(key, 0)],
+        [put(key, JSON.stringify({ format, base }))],
+        [range(rangeRequest({ from: key }))],
+      ),
     );
-    const [faster] = made.responses?.[0]?.response_range?.kvs ?? [];
-    return faster === undefined ? { value: base, revision: made.header.revision } : baseOf(faster);
+    const [faster] = made.replies[0]?.kvs ?? [];
+    return faster === undefined ? { value: base, revision: made.revision } : baseOf(faster);
   }
 
   async #putFence(base: Base): Promise<void> {
     const key = this.#fenceKey;
-    const requestPut = { key, lease: await this.#leaseId() };
-    let text: string;
+    const lease = await this.#leased();
     try {
-      text = await this.#ask("kv/txn", {
-        compare: [{ key: this.#keyspace.base, target: "MOD", modRevision: base.revision }],
-        success: [{ requestPut }],
-      });
+      const { succeeded, revision } = await this.#transact(
+        transaction([standsAt(this.#keyspace.base, base.revision)], [put(key, "", lease.id)]),
+      );
+      if (succeeded) {
+        this.#fence = { key, revision };
+        this.#doubtful = false;
+      } else this.#base = undefined;
     } catch (error) {
       if (!(error instanceof EtcdRefusal) || error.code !== notFound) throw error;
+      // It has lapsed: the next step is to get another one.
       this.#lease = undefined;
-      return;
     }
-    const answer = parseTxn(text);
-    if (answer.succeeded !== true) {
-      this.#base = undefined;
-      return;
-    }
-    this.#fence = { key, revision: answer.header.revision };
-    this.#doubtful = false;
   }
 
   /** Unlike a put this is also possible when the database is full. */
   async #removeFence(): Promise<void> {
-    await this.#ask("kv/deleterange", { key: this.#fenceKey });
+    await this.#ask("KV/DeleteRange", message(field(1, this.#fenceKey)));
     this.#doubtful = false;
   }
 
-  async #leaseId(): Promise<string> {
+  async #leased(): Promise<Lease> {
     if (this.#lease === undefined) {
-      const granted = await this.#ask("lease/grant", { TTL: String(leaseSeconds) });
-      this.#lease = { id: parsed<{ readonly ID: string }>(granted).ID, renewedAt: this.#clock.monotonic() };
+      const lease = { id: Number.parseInt(randomId().slice(0, 12), 16), renewedAt: this.#clock.monotonic() };
+      await this.#ask("Lease/LeaseGrant", message(field(1, leaseSeconds), field(2, lease.id)));
+      this.#lease = lease;
     }
-    return this.#lease.id;
+    return this.#lease;
   }
 
   /** Lets the lease live on, in the background. If that fails, the fence is found to be gone, and made anew. */
@@ -215,28 +229,31 @@ export class FootingKeeper {
     const now = this.#clock.monotonic();
     if (lease === undefined || now - lease.renewedAt < renewEveryMs) return;
     lease.renewedAt = now;
-    this.#ask("lease/keepalive", { ID: lease.id }).catch(() => {
+    this.#ask("Lease/LeaseKeepAlive", message(field(1, lease.id))).catch(() => {
       lease.renewedAt = -Infinity;
     });
   }
 
-  #ask(what: string, body: object, timeLimitMs?: number): Promise<string> {
-    // All of these may be asked twice. A second lease that nobody uses lapses.
+  async #transact(fields: readonly Buffer[]): Promise<TransactionReply> {
+    return readTransaction(await this.#ask("KV/Txn", message(...fields)));
+  }
+
+  #ask(what: string, request: Buffer, timeLimitMs?: number): Promise<Buffer> {
+    // All of these may be asked twice. A lease that nobody uses lapses.
     const options: AskOptions = { idempotent: true, ...(timeLimitMs !== undefined && { timeLimitMs }) };
-    return this.#gateway.ask(`/v3/${what}`, JSON.stringify(body), options);
+    return this.#cluster.ask(`etcdserverpb.${what}`, request, options);
   }
 }
 
 function baseOf(kv: KeyValue): Base {
-  return { value: checked(parseBase(kv.value ?? "")), revision: kv.mod_revision };
+  return { value: checked(parseBase(kv.value)), revision: kv.modRevision };
 }
 
-function parseBase(encoded: string): unknown {
-  const text = decoded(encoded);
+function parseBase(value: Buffer): unknown {
   try {
-    return parsed<unknown>(text);
+    return parsed<unknown>(value);
   } catch {
-    return text;
+    return value.toString();
   }
 }
 

@@ -1,42 +1,32 @@
-/** Hears what other handles announce: watches the hint keys, on one connection that is made anew whenever it breaks. */
+/**
+ * Hears what other handles announce: watches the hint keys, anew whenever the connection breaks. It is the connection of all requests, so one that has
+ * died without a word is found out by the next request.
+ */
 import { type Clock, sleep } from "../../clock/clock.js";
 import type { Listeners } from "../listeners.js";
-import { decoded, type KeyValue, parsed } from "./answers.js";
-import type { Gateway } from "./gateway.js";
+import type { Cluster } from "./cluster.js";
+import { parsed } from "./entries.js";
 import type { Keyspace } from "./keyspace.js";
+import { type KeyValue, readWatch, watchRequest } from "./messages.js";
 
 const firstPauseMs = 50;
 const longestPauseMs = 500;
-/** A hint of one's own that is not heard within this says that the connection is dead, however sound it looks. */
-const ownHintWithinMs = 2_000;
-
-/** One line of the answer to a watch. */
-interface WatchLine {
-  readonly result?: {
-    readonly header: { readonly revision?: string };
-    readonly created?: boolean;
-    readonly canceled?: boolean;
-    readonly events?: readonly { readonly kv: KeyValue }[];
-  };
-}
 
 export class HintWatch {
-  readonly #gateway: Gateway;
+  readonly #cluster: Cluster;
   readonly #keyspace: Keyspace;
   readonly #listeners: Listeners;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   #connection: AbortController | undefined;
   #running: Promise<void> | undefined;
-  /** Of the latest line; 0: watch from now on. */
+  /** Of the latest message; 0: watch from now on. */
   #revision = 0;
   #failures = 0;
   #tried: () => void = () => {};
-  #cancelCheck = (): void => {};
-  #isChecking = false;
 
-  constructor(gateway: Gateway, keyspace: Keyspace, listeners: Listeners, clock: Clock) {
-    this.#gateway = gateway;
+  constructor(cluster: Cluster, keyspace: Keyspace, listeners: Listeners, clock: Clock) {
+    this.#cluster = cluster;
     this.#keyspace = keyspace;
     this.#listeners = listeners;
     this.#clock = clock;
@@ -57,23 +47,8 @@ export class HintWatch {
     this.#connection?.abort();
   }
 
-  /** A hint of this revision was written, and has to be heard here as well. */
-  expect(revision: number): void {
-    if (this.#running === undefined || this.#isChecking || this.#revision >= revision) return;
-    this.#isChecking = true;
-    this.#cancelCheck = this.#clock.after(
-      ownHintWithinMs,
-      () => {
-        this.#isChecking = false;
-        if (this.#revision < revision) this.restart();
-      },
-      { background: true },
-    );
-  }
-
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#cancelCheck();
     this.restart();
     await this.#running;
   }
@@ -91,32 +66,29 @@ export class HintWatch {
   }
 
   async #watch(): Promise<void> {
-    const { from, to } = this.#keyspace.hints;
-    const resumed = this.#revision > 0 ? { start_revision: String(this.#revision + 1) } : {};
     this.#connection = new AbortController();
-    await this.#gateway.follow(
-      "/v3/watch",
-      JSON.stringify({ create_request: { key: from, range_end: to, ...resumed } }),
-      (line) => this.#hear(line),
+    await this.#cluster.follow(
+      "etcdserverpb.Watch/Watch",
+      watchRequest(this.#keyspace.hints, this.#revision === 0 ? 0 : this.#revision + 1),
+      (message) => this.#hear(message),
       this.#connection.signal,
     );
   }
 
-  #hear(line: string): void {
-    const { result } = parsed<WatchLine>(line);
-    if (result === undefined || result.canceled) {
+  #hear(message: Buffer): void {
+    const { revision, created, canceled, written } = readWatch(message);
+    if (canceled) {
       // Compacted away, or the member has lost its leader: what was announced meanwhile is lost.
       this.#revision = 0;
       this.restart();
       return;
     }
-    this.#revision = Math.max(this.#revision, Number(result.header.revision ?? 0));
-    if (result.created) {
+    this.#revision = Math.max(this.#revision, revision);
+    if (created) {
       this.#failures = 0;
       this.#tried();
     }
-    const paths = (result.events ?? []).flatMap(({ kv }) => pathsOf(kv.value));
-    this.#listeners.tell(paths);
+    this.#listeners.tell(written.flatMap(pathsOf));
   }
 
   /** Grows from failure to failure, with jitter, so that not all handles come back at once. */
@@ -132,6 +104,6 @@ export class HintWatch {
 }
 
 /** A removed hint has no value, and one that only makes a commit count has no paths. */
-function pathsOf(value: string | undefined): readonly string[] {
-  return value === undefined ? [] : parsed<readonly string[]>(decoded(value));
+function pathsOf({ value }: KeyValue): readonly string[] {
+  return value.length === 0 ? [] : parsed<readonly string[]>(value);
 }

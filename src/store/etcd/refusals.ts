@@ -1,5 +1,6 @@
 /** What etcd's refusals mean: whether the request may have been carried out, and whether another try helps. */
 import { StoreError } from "../store.js";
+import type { Refused } from "./channel.js";
 
 /** etcd answered, and refused. */
 export class EtcdRefusal extends StoreError {
@@ -7,10 +8,15 @@ export class EtcdRefusal extends StoreError {
   readonly code: number;
   readonly remedy: Remedy;
 
-  constructor(endpoint: string, code: number, text: string) {
-    const { outcome, retryable, remedy, advice } = meaning(code, text);
+  constructor(endpoint: string, refused: Refused) {
+    const { code, message: text } = refused;
+    const { outcome, retryable, remedy, advice } = byText.get(text) ?? byCode.get(code) ?? uncertain;
     const next = advice === undefined ? "" : ` ${advice}`;
-    super(`etcd at ${endpoint} refused: ${text} (code ${code}).${next}`, { outcome, retryable });
+    super(`etcd at ${endpoint} refused: ${text} (code ${code}).${next}`, {
+      outcome,
+      retryable,
+      cause: refused,
+    });
     this.code = code;
     this.remedy = remedy;
   }
@@ -64,7 +70,3 @@ const byText = new Map<string, Meaning>([
     },
   ],
 ]);
-
-function meaning(code: number, text: string): Meaning {
-  return byText.get(text) ?? byCode.get(code) ?? uncertain;
-}

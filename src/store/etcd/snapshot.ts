@@ -1,11 +1,18 @@
 /** Reads: keys and ranges as one snapshot, in one transaction if they fit. */
 import type { Entry, Query, Range } from "../store.js";
-import { entryOf, type OpAnswer, parseTxn, type TxnAnswer } from "./answers.js";
+import type { Cluster } from "./cluster.js";
+import { entryOf } from "./entries.js";
 import type { Footing, FootingKeeper } from "./footing.js";
-import type { Gateway } from "./gateway.js";
 import type { Keyspace } from "./keyspace.js";
+import {
+  type OperationReply,
+  range as rangeOperation,
+  rangeRequest,
+  readTransaction,
+  type TransactionReply,
+} from "./messages.js";
 import { EtcdRefusal, outOfRange } from "./refusals.js";
-import { mostOperations, type Pages, transaction } from "./transactions.js";
+import { mostOperations, onFooting, type Pages } from "./transactions.js";
 
 /** Of a snapshot that takes several transactions and was compacted away in between. */
 const mostTries = 3;
@@ -18,71 +25,75 @@ export interface Snapshot {
 }
 
 interface Reading {
-  readonly gateway: Gateway;
+  readonly cluster: Cluster;
   readonly keyspace: Keyspace;
   readonly footing: FootingKeeper;
   readonly pages: Pages;
 }
 
+/** A range request at a revision of etcd's; 0: the present. */
+type Wanted = (revision: number) => Buffer;
+
 /** `undefined`: the base is not as it was known to be. */
 export async function readSnapshot(
-  { gateway, keyspace, footing, pages }: Reading,
+  { cluster, keyspace, footing, pages }: Reading,
   stand: Footing,
   { keys = [], ranges = [] }: Query,
   signal: AbortSignal | undefined,
 ): Promise<Snapshot | undefined> {
-  const wanted = [
-    ...keys.map((key) => `"key":"${keyspace.entry(key)}"`),
-    ...ranges.map((range) => rangeText(keyspace, range)),
+  const wanted: Wanted[] = [
+    ...keys.map((key): Wanted => {
+      const from = keyspace.entry(key);
+      return (revision) => rangeRequest({ from }, { revision });
+    }),
+    ...ranges.map((range): Wanted => {
+      const interval = keyspace.range(range);
+      // To etcd a limit of 0 is none.
+      const limit = range.limit === undefined ? 0 : Math.max(range.limit, 1);
+      return (revision) => rangeRequest(interval, { limit, revision });
+    }),
   ];
-  const ask = async (some: readonly string[], revision: string): Promise<TxnAnswer> => {
-    const operations = some.map((one) => `{"requestRange":{${one}${revision}}}`).join();
-    const body = transaction(keyspace, stand, operations);
-    return parseTxn(await gateway.ask("/v3/kv/txn", body, { idempotent: true, signal }));
+  const ask: Ask = async (some, revision) => {
+    const request = onFooting(
+      keyspace,
+      stand,
+      some.map((one) => rangeOperation(one(revision))),
+    );
+    return readTransaction(await cluster.ask("etcdserverpb.KV/Txn", request, { idempotent: true, signal }));
   };
-  const first = await askAll(wanted, ask);
-  if (first === undefined) return undefined;
-  const { revision, answers } = first;
-  const counted = footing.count(stand, revision, false);
-  const found = answers.map(({ response_range }) =>
-    (response_range?.kvs ?? []).map((kv) => entryOf(keyspace, stand.base, kv)),
-  );
+  const all = await askAll(wanted, ask);
+  if (all === undefined) return undefined;
+  const revision = footing.count(stand, all.revision, false);
+  const found = all.replies.map(({ kvs }) => kvs.map((kv) => entryOf(keyspace, stand.base, kv)));
   return {
     entries: keys.map((_, place) => found[place]?.[0]),
-    ranges: ranges.map((range, place) => pageOf(pages, range, found[keys.length + place] ?? [], counted)),
-    revision: revision === stand.baseRevision ? 0 : counted,
+    ranges: ranges.map((range, place) => pageOf(pages, range, found[keys.length + place] ?? [], revision)),
+    revision: all.revision === stand.baseRevision ? 0 : revision,
   };
 }
 
-type Ask = (some: readonly string[], revision: string) => Promise<TxnAnswer>;
+type Ask = (some: readonly Wanted[], revision: number) => Promise<TransactionReply>;
 
 async function askAll(
-  wanted: readonly string[],
+  wanted: readonly Wanted[],
   ask: Ask,
-): Promise<{ revision: string; answers: OpAnswer[] } | undefined> {
+): Promise<{ revision: number; replies: readonly OperationReply[] } | undefined> {
   for (let tries = 1; ; tries++) {
     try {
-      const first = await ask(wanted.slice(0, mostOperations), "");
-      if (first.succeeded !== true) return undefined;
-      const { revision } = first.header;
-      const answers = [...(first.responses ?? [])];
+      const first = await ask(wanted.slice(0, mostOperations), 0);
+      if (!first.succeeded) return undefined;
+      const { revision } = first;
+      const replies = [...first.replies];
       for (let from = mostOperations; from < wanted.length; from += mostOperations) {
-        const more = await ask(wanted.slice(from, from + mostOperations), `,"revision":"${revision}"`);
-        if (more.succeeded !== true) return undefined;
-        answers.push(...(more.responses ?? []));
+        const more = await ask(wanted.slice(from, from + mostOperations), revision);
+        if (!more.succeeded) return undefined;
+        replies.push(...more.replies);
       }
-      return { revision, answers };
+      return { revision, replies };
     } catch (error) {
       if (!(error instanceof EtcdRefusal) || error.code !== outOfRange || tries === mostTries) throw error;
     }
   }
-}
-
-/** To etcd a limit of 0 is none. */
-function rangeText(keyspace: Keyspace, range: Range): string {
-  const { from, to } = keyspace.range(range);
-  const limit = range.limit === undefined ? "" : `,"limit":"${Math.max(range.limit, 1)}"`;
-  return `"key":"${from}","range_end":"${to}"${limit}`;
 }
 
 function pageOf(pages: Pages, range: Range, entries: readonly Entry[], revision: number): readonly Entry[] {
