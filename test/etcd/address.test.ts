@@ -21,6 +21,7 @@ describe("The URL of an etcd store", () => {
       endpoints: ["http://one:2379"],
       namespace: "engram-lock",
       maxClockSkewMs: 1_000,
+      maxTxnOps: 128,
     });
   });
 
@@ -46,6 +47,8 @@ describe("The URL of an etcd store", () => {
     "etcd://one?namespace=",
     "etcd://one?maxClockSkew=-1s",
     "etcd://one?maxClockSkew=1h",
+    "etcd://one?maxTxnOps=1",
+    "etcd://one?maxTxnOps=1e3",
     "etcd://one?ca=/etc/hostname",
     "etcds://one?ca=/no/such/file",
     "etcds://one?cert=/etc/hostname",

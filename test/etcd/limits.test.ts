@@ -77,6 +77,19 @@ test("The largest change goes through with ranges and a hint; a larger one is re
   expect(await keysIn(store, { prefix: "key" })).toEqual(keys);
 });
 
+test("A server that allows more operations lets one change name more keys.", async ({ skip }) => {
+  needEtcd(skip);
+  const generous = await startEtcd(["--max-txn-ops=1024"]);
+  try {
+    const store = await openFor(`${generous.url}/?maxTxnOps=1024`);
+    const keys = numbered(1_000);
+    await apply(store, change({ put: keys.map((key) => ({ key, value: 1 })) }));
+    expect(await keysIn(store, { prefix: "" })).toEqual(keys);
+  } finally {
+    await generous.stop();
+  }
+}, 20_000);
+
 test("A read of more keys and ranges than fit one transaction is still one snapshot.", async ({ skip }) => {
   needEtcd(skip);
   const store = await openFor(fresh(server.url));

@@ -41,6 +41,16 @@ test("A waiter in another process is served by a hint, not by its slow poll.", a
   expect(waits.toSorted((a, b) => a - b)[4]).toBeLessThan(250);
 });
 
+test("Fifty paths of one folder are acquired at once.", async ({ skip }) => {
+  needEtcd(skip);
+  const manager = await managerOn(fresh(server.url));
+  const paths = Array.from({ length: 50 }, (_, n) => `/repo/src/file-${n}.ts`);
+  const held = await manager.acquireMultipleLocks(paths, "agent");
+  expect(held.map(({ resourcePath }) => resourcePath)).toEqual(paths);
+  await Promise.all(held.map((lock) => lock.release()));
+  expect(await manager.getLockCount()).toBe(0);
+});
+
 test("Agents of three managers that take turns on one path never meet, while connections are cut.", async ({
   skip,
 }) => {

@@ -9,6 +9,8 @@ export interface EtcdAddress {
   readonly namespace: string;
   /** The most by which the clocks of any two machines that use the store may differ, in milliseconds. */
   readonly maxClockSkewMs: number;
+  /** The servers' `--max-txn-ops`. */
+  readonly maxTxnOps: number;
   readonly user?: { readonly name: string; readonly password: string };
   readonly tls?: Tls;
 }
@@ -22,15 +24,16 @@ export interface Tls {
 }
 
 const allowed =
-  '"etcd://[USER:PASSWORD@]HOST:PORT[,HOST:PORT…][?namespace=NAME&maxClockSkew=DURATION]", or "etcds:" with "ca", "cert" and "key" as well';
+  '"etcd://[USER:PASSWORD@]HOST:PORT[,HOST:PORT…][?namespace=NAME&maxClockSkew=DURATION&maxTxnOps=N]", or "etcds:" with "ca", "cert" and "key" as well';
 const shape = /^(etcds?):\/\/(?:([^@/?#]*)@)?([^@/?#]+)\/?(?:\?([^#]*))?$/;
 const namespacePattern = /^[A-Za-z0-9._-]{1,64}$/;
-const parameters = new Set(["namespace", "maxClockSkew", "ca", "cert", "key"]);
+const txnOps = { usual: 128, least: 32, most: 100_000 };
+const parameters = new Set(["namespace", "maxClockSkew", "maxTxnOps", "ca", "cert", "key"]);
 const clientPort = "2379";
 
 /** @throws LockError `invalid`; the message does not repeat the password. */
 export function parseAddress(url: string): EtcdAddress {
-  const refused = (): Error => invalid("store", url.replace(/:[^:@/]*@/, ":***@"), allowed);
+  const refused = (): Error => invalid("store", url.replace(/(:\/\/[^:@]*):[^@]*@/, "$1:***@"), allowed);
   const [, scheme, login, hosts = "", query = ""] = shape.exec(url) ?? [];
   if (scheme === undefined) throw refused();
   const options = new URLSearchParams(query);
@@ -52,6 +55,7 @@ export function parseAddress(url: string): EtcdAddress {
     endpoints,
     namespace,
     maxClockSkewMs: toMilliseconds("maxClockSkew", options.get("maxClockSkew") ?? "1s", bounds),
+    maxTxnOps: txnOpsOf(options.get("maxTxnOps") ?? String(txnOps.usual)),
     ...(user && { user }),
     ...(tls && { tls }),
   };
@@ -64,6 +68,12 @@ function originOf(scheme: "http" | "https", host: string): string | undefined {
   // The URL drops a port that is the scheme's own.
   const isOwnPort = /:(80|443)$/.test(host);
   return `${scheme}://${hostname}:${port === "" && !isOwnPort ? clientPort : port || host.split(":").at(-1)}`;
+}
+
+function txnOpsOf(text: string): number {
+  const given = Number(text);
+  if (/^\d+$/.test(text) && given >= txnOps.least && given <= txnOps.most) return given;
+  throw invalid("maxTxnOps", text, `a whole number from ${txnOps.least} to ${txnOps.most}`);
 }
 
 function userOf(login: string): EtcdAddress["user"] {

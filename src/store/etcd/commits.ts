@@ -15,6 +15,7 @@ interface Surroundings {
   readonly keyspace: Keyspace;
   readonly footing: FootingKeeper;
   readonly pages: Pages;
+  readonly mostOperations: number;
   readonly storeTime: () => StoreTime;
   readonly clockUncertaintyMs: number;
 }
@@ -35,7 +36,7 @@ export class Commits {
   }
 
   async commit(changes: readonly Change[], signal: AbortSignal | undefined): Promise<CommitReply> {
-    const { keyspace, footing, pages, storeTime } = this.#around;
+    const { keyspace, footing, pages, mostOperations, storeTime } = this.#around;
     const outcomes: Outcome[] = [];
     for (let tries = 1; tries <= mostFootings; tries++) {
       this.shutOutLate();
@@ -43,7 +44,7 @@ export class Commits {
         const stand = await footing.forCommit(signal);
         const now = storeTime();
         const rest = this.#plan(changes.slice(outcomes.length), now);
-        for (const part of partsOf({ keyspace, base: stand.base, pages }, rest)) {
+        for (const part of partsOf({ keyspace, base: stand.base, pages, mostOperations }, rest)) {
           const some = await this.#send(stand, part, signal);
           if (some === undefined) break;
           outcomes.push(...some);

@@ -22,7 +22,7 @@ import { FootingKeeper } from "./footing.js";
 import { HintWatch } from "./hints.js";
 import { Keyspace } from "./keyspace.js";
 import { readSnapshot } from "./snapshot.js";
-import { maxKeysPerChange, type Pages } from "./transactions.js";
+import { type Pages, reserved } from "./transactions.js";
 import { gaveUp } from "./unless-aborted.js";
 
 export interface EtcdStoreOptions {
@@ -53,6 +53,7 @@ export async function openEtcdStore(url: string, options: EtcdStoreOptions = {})
 class EtcdStore implements Store {
   readonly traits: StoreTraits;
   readonly #clock: Clock;
+  readonly #mostOperations: number;
   readonly #cluster: Cluster;
   readonly #keyspace: Keyspace;
   readonly #footing: FootingKeeper;
@@ -71,10 +72,11 @@ class EtcdStore implements Store {
       durable: true,
       sharedBy: "network",
       promise: "correctness",
-      maxKeysPerChange,
+      maxKeysPerChange: address.maxTxnOps - reserved,
       clockUncertaintyMs,
     };
     this.#clock = clock;
+    this.#mostOperations = address.maxTxnOps;
     this.#cluster = new Cluster(address, clock);
     this.#keyspace = new Keyspace(address.namespace);
     this.#footing = new FootingKeeper(this.#cluster, this.#keyspace, clock, randomId());
@@ -85,6 +87,7 @@ class EtcdStore implements Store {
       keyspace: this.#keyspace,
       footing: this.#footing,
       pages: this.#pages,
+      mostOperations: this.#mostOperations,
       storeTime: () => this.#storeTime(),
       clockUncertaintyMs,
     });
@@ -116,6 +119,7 @@ class EtcdStore implements Store {
       keyspace: this.#keyspace,
       footing: this.#footing,
       pages: this.#pages,
+      mostOperations: this.#mostOperations,
     };
     for (let tries = 1; tries <= mostFootings; tries++) {
       this.#commits.shutOutLate();

@@ -12,7 +12,7 @@ import {
   type TransactionReply,
 } from "./messages.js";
 import { EtcdRefusal, outOfRange } from "./refusals.js";
-import { mostOperations, onFooting, type Pages } from "./transactions.js";
+import { onFooting, type Pages } from "./transactions.js";
 
 /** Of a snapshot that takes several transactions and was compacted away in between. */
 const mostTries = 3;
@@ -29,6 +29,7 @@ interface Reading {
   readonly keyspace: Keyspace;
   readonly footing: FootingKeeper;
   readonly pages: Pages;
+  readonly mostOperations: number;
 }
 
 /** A range request at a revision of etcd's; 0: the present. */
@@ -36,7 +37,7 @@ type Wanted = (revision: number) => Buffer;
 
 /** `undefined`: the base is not as it was known to be. */
 export async function readSnapshot(
-  { cluster, keyspace, footing, pages }: Reading,
+  { cluster, keyspace, footing, pages, mostOperations }: Reading,
   stand: Footing,
   { keys = [], ranges = [] }: Query,
   signal: AbortSignal | undefined,
@@ -61,7 +62,7 @@ export async function readSnapshot(
     );
     return readTransaction(await cluster.ask("etcdserverpb.KV/Txn", request, { idempotent: true, signal }));
   };
-  const all = await askAll(wanted, ask);
+  const all = await askAll(wanted, mostOperations, ask);
   if (all === undefined) return undefined;
   const revision = footing.count(stand, all.revision, false);
   const found = all.replies.map(({ kvs }) => kvs.map((kv) => entryOf(keyspace, stand.base, kv)));
@@ -76,6 +77,7 @@ type Ask = (some: readonly Wanted[], revision: number) => Promise<TransactionRep
 
 async function askAll(
   wanted: readonly Wanted[],
+  mostOperations: number,
   ask: Ask,
 ): Promise<{ revision: number; replies: readonly OperationReply[] } | undefined> {
   for (let tries = 1; ; tries++) {

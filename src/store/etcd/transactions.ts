@@ -21,10 +21,10 @@ import {
 } from "./messages.js";
 import { message } from "./protobuf.js";
 
-/** etcd's `--max-txn-ops` when it is not set. On each way down into a transaction, the longest list of each level counts. */
-export const mostOperations = 128;
-/** Of the longest change: what else goes with it, the hint and some ranges, must fit as well. */
-export const maxKeysPerChange = 120;
+/**
+ * Of the operations that etcd allows in one transaction, what one change leaves free for its hint, some ranges, and what is around it.
+ */
+export const reserved = 8;
 /** Below etcd's 1.5 MiB (`--max-request-bytes`), with room for what is around the changes. */
 const mostBytes = 1_500_000;
 
@@ -48,6 +48,8 @@ interface Surroundings {
   readonly keyspace: Keyspace;
   readonly base: number;
   readonly pages: Pages;
+  /** etcd's `--max-txn-ops`: on each way down into a transaction, the longest list of each level counts. */
+  readonly mostOperations: number;
 }
 
 /** The changes in as many transactions as it takes, in order. */
@@ -60,8 +62,12 @@ export function partsOf(around: Surroundings, changes: readonly Planned[]): Part
     let { operation, length } = operationOf(around, planned, part?.changes.length ?? 0);
     longest = Math.max(longest, length);
     bytes += operation.length;
-    if (part === undefined || part.changes.length + 1 + longest > mostOperations || bytes > mostBytes) {
-      requireFit(length);
+    if (
+      part === undefined ||
+      part.changes.length + 1 + longest > around.mostOperations ||
+      bytes > mostBytes
+    ) {
+      requireFit(length, around.mostOperations);
       // The first of its transaction.
       if (part !== undefined) ({ operation, length } = operationOf(around, planned, 0));
       [longest, bytes] = [length, operation.length];
@@ -74,23 +80,24 @@ export function partsOf(around: Surroundings, changes: readonly Planned[]): Part
   return parts;
 }
 
-function requireFit(length: number): void {
+function requireFit(length: number, mostOperations: number): void {
   // Beside the two comparisons of the transaction around it.
   const most = mostOperations - 2;
   if (length <= most) return;
   // Worth another try: a manager then commits apart what it has merged into one change.
   throw new StoreError(
-    `A change takes ${length} comparisons or operations; etcd allows ${most} in one transaction.`,
+    `A change takes ${length} comparisons or operations; this etcd allows ${most} in one transaction (--max-txn-ops; "maxTxnOps" in the URL).`,
     { outcome: "none", retryable: true },
   );
 }
 
 /** `ordinal`: the change's place in its transaction, which names its hint: no key may be put twice in one transaction. */
 function operationOf(
-  { keyspace, base, pages }: Surroundings,
+  around: Surroundings,
   { change, late }: Planned,
   ordinal: number,
 ): { operation: Operation; length: number } {
+  const { keyspace, base } = around;
   const find: Operation[] = [];
   const compare: Comparison[] = [];
   for (const expectation of change.expect) {
@@ -98,7 +105,7 @@ function operationOf(
       const key = keyspace.entry(expectation.key);
       find.push(range(rangeRequest({ from: key })));
       compare.push(standsAt(key, etcdRevision(expectation.revision, base)));
-    } else compare.push(rangeComparison({ keyspace, base, pages }, expectation));
+    } else compare.push(rangeComparison(around, expectation));
   }
   if (late) return { operation: within(transaction([], find)), length: find.length };
   const write = [
