@@ -1,4 +1,6 @@
 /** Several managers on one cluster, each with a store of its own, as in several processes. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { createLockManager } from "../../src/create-lock-manager.js";
 import type { LockManager } from "../../src/lock-manager.js";
@@ -40,6 +42,18 @@ test("A waiter in another process is served by a hint, not by its slow poll.", a
   // The slow poll comes after a second.
   expect(waits.toSorted((a, b) => a - b)[4]).toBeLessThan(250);
 });
+
+test("A process is not kept alive by a store that is only open, nor by its locks.", async ({ skip }) => {
+  needEtcd(skip);
+  const program = `
+    import { createLockManager } from ${JSON.stringify(new URL("../../dist/index.js", import.meta.url).href)};
+    const locks = await createLockManager({}, ${JSON.stringify(fresh(server.url))});
+    await locks.acquireLock("/a", "ann", { autoExtend: true });
+  `;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], { stdio: "inherit" });
+  const [code] = (await once(child, "exit")) as [number | null];
+  expect(code).toBe(0);
+}, 20_000);
 
 test("Fifty paths of one folder are acquired at once.", async ({ skip }) => {
   needEtcd(skip);

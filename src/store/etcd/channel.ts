@@ -160,6 +160,8 @@ export class Channel {
       settings: { enablePush: false, initialWindowSize: windowBytes.answer },
     });
     this.#session = session;
+    // A process may end while nothing is asked: what is under way keeps it alive by its time limit.
+    session.unref();
     // One listener for each call that waits for the connection.
     setMaxListeners(0, session);
     const cancel = this.#clock.after(connectTimeLimitMs, () =>
