@@ -51,6 +51,7 @@ test("A process is not kept alive by a store that is only open, nor by its locks
     await locks.acquireLock("/a", "ann", { autoExtend: true });
   `;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", program], { stdio: "inherit" });
+  onTestFinished(() => void child.kill());
   const [code] = (await once(child, "exit")) as [number | null];
   expect(code).toBe(0);
 }, 20_000);
