@@ -10,11 +10,12 @@ export interface OpenStoreOptions {
 }
 
 const allowed =
-  '"memory:" (this process only), "file:PATH" (a directory on this machine) or "postgres://HOST/DATABASE"';
+  '"memory:" (this process only), "file:PATH" (a directory on this machine), "postgres://HOST/DATABASE" or "etcd://HOST:PORT"';
 
 /**
- * Opens a store: `memory:`; `file:PATH` for an embedded durable one in that directory, which any number of processes of this machine may share; or
- * `postgres://…` for one on a PostgreSQL server, which those of any number of machines may share.
+ * Opens a store: `memory:`; `file:PATH` for an embedded durable one in that directory, which any number of processes of this machine may share; or one
+ * that those of any number of machines may share: `postgres://HOST/DATABASE`, or `etcd://HOST:PORT` (`etcds:` over TLS). What else their URLs may
+ * say is in `docs/stores.md`.
  *
  * @throws LockError `invalid` when the URL names no store; StoreError when the store cannot be opened.
  */
@@ -38,6 +39,11 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
     case "postgresql": {
       const { openPostgresStore } = await import("./store/postgres/postgres-store.js");
       return openPostgresStore(url, { clock });
+    }
+    case "etcd":
+    case "etcds": {
+      const { openEtcdStore } = await import("./store/etcd/etcd-store.js");
+      return openEtcdStore(url, { clock });
     }
     default:
       throw invalid("store", url, allowed);

@@ -56,7 +56,7 @@ export function assemble({ config, store, clock, newId, random }: EngineOptions)
   // The parts know each other through the services, which are complete by the time anything happens.
   const late = (): Services => services;
   const inputs = new Inputs(config);
-  const storeClock = new StoreClock(clock);
+  const storeClock = new StoreClock(clock, store.traits.clockUncertaintyMs);
   const events = new EventSource();
   const room = new WaitingRoom(late);
   const liveness = new Liveness(newId(), late);

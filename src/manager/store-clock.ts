@@ -1,6 +1,7 @@
 /**
  * Store time, known as an interval: each reply of the store carries its clock, so store time was that at some moment between the request's start
- * and the reply's arrival (the idea of Spanner's TrueTime). Between replies the interval grows with the drift that two clocks may have.
+ * and the reply's arrival (the idea of Spanner's TrueTime). Between replies the interval grows with the drift that two clocks may have. Where a store
+ * has no clock of its own, it is also wider, on both sides, by what a reply itself may be wrong.
  */
 import type { Clock } from "../clock/clock.js";
 import type { StoreTime } from "../store/store.js";
@@ -10,6 +11,7 @@ const drift = 500e-6;
 
 export class StoreClock {
   readonly #clock: Clock;
+  readonly #uncertaintyMs: number;
   /** Store time minus local monotonic time is at least `#low` and at most `#high`, as of local time `#asOf`. */
   #low = -Infinity;
   #high = Infinity;
@@ -17,8 +19,10 @@ export class StoreClock {
   /** How often the store's clock was seen to jump. */
   steps = 0;
 
-  constructor(clock: Clock) {
+  /** `uncertaintyMs`: of the store's traits. */
+  constructor(clock: Clock, uncertaintyMs = 0) {
     this.#clock = clock;
+    this.#uncertaintyMs = uncertaintyMs;
   }
 
   /** Learns from a reply. `sentAt` and the present are local monotonic times around the request. */
@@ -41,21 +45,21 @@ export class StoreClock {
 
   /** Store time is at least this at local monotonic time `now`. */
   earliest(now = this.#clock.monotonic()): StoreTime {
-    return now + this.#low - (now - this.#asOf) * drift;
+    return now + this.#low - this.#uncertaintyMs - (now - this.#asOf) * drift;
   }
 
   /** Store time is at most this at local monotonic time `now`. */
   latest(now = this.#clock.monotonic()): StoreTime {
-    return now + this.#high + (now - this.#asOf) * drift;
+    return now + this.#high + this.#uncertaintyMs + (now - this.#asOf) * drift;
   }
 
   /** Local monotonic time from which on store time has surely reached `time`. */
   surelyAt(time: StoreTime): number {
-    return (time - this.#low - this.#asOf * drift) / (1 - drift);
+    return (time + this.#uncertaintyMs - this.#low - this.#asOf * drift) / (1 - drift);
   }
 
   /** Local monotonic time from which on store time may have reached `time`. */
   perhapsAt(time: StoreTime): number {
-    return (time - this.#high + this.#asOf * drift) / (1 + drift);
+    return (time - this.#uncertaintyMs - this.#high + this.#asOf * drift) / (1 + drift);
   }
 }

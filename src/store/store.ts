@@ -93,6 +93,11 @@ export interface StoreTraits {
   readonly promise: "correctness" | "efficiency";
   /** The most keys (expected, put or removed) that one change may name. */
   readonly maxKeysPerChange: number;
+  /**
+   * How far store time may be, either way, from what a reply says, in milliseconds: half of what the clocks behind it may differ. Left out where
+   * there is one clock.
+   */
+  readonly clockUncertaintyMs?: number;
 }
 
 export interface Subscription {

@@ -1,5 +1,5 @@
 /** The contract of the store port: what every store must do, whatever it stands on. */
-import { describe, test } from "vitest";
+import { describe, type TestContext, test } from "vitest";
 import type { Store } from "../../src/store/store.js";
 import { closingCases } from "./cases/closing.js";
 import { commitCases } from "./cases/commits.js";
@@ -20,7 +20,8 @@ export interface Opened {
   cleanup(): Promise<void>;
 }
 
-export type Open = () => Promise<Opened>;
+/** `skip` ends the case where the backend is not to be had. */
+export type Open = (skip: TestContext["skip"]) => Promise<Opened>;
 
 /** What a backend cannot do, each with the reason, which the skipped cases then show. */
 export interface Exceptions {
@@ -38,7 +39,7 @@ export function storeSuite(name: string, open: Open, exceptions: Exceptions = {}
   const it: Case = (title, body) => {
     // oxlint-disable-next-line vitest/expect-expect, vitest/valid-title -- Both are the case's own.
     test(title, async (context) => {
-      const opened = await open();
+      const opened = await open(context.skip);
       try {
         await body(opened.store, opened, (reason) => context.skip(reason));
       } finally {

@@ -12,6 +12,8 @@ export interface TestServer {
   /** As `openStore` takes it. */
   readonly url: string;
   readonly port: number;
+  /** Where its data is. */
+  readonly folder: string;
   /** Ends it with SIGKILL, as a crash would. */
   kill(): Promise<void>;
   /** Starts it anew after `kill`, on the same port and with the data that is left. */
@@ -60,6 +62,7 @@ export async function startServer(program: Program): Promise<TestServer> {
   return {
     url: program.url(place.port),
     port: place.port,
+    folder,
     kill: () => end("SIGKILL"),
     async restart() {
       child = await start(program, place);

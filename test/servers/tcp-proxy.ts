@@ -15,6 +15,7 @@ export class TcpProxy {
   private readonly server: Server;
   private readonly targetPort: number;
   private readonly pairs = new Set<readonly [Socket, Socket]>();
+  private readonly stranded = new Set<Socket>();
   private toServer: Passage = "pass";
   private toClient: Passage = "pass";
   private delayMs = 0;
@@ -67,6 +68,11 @@ export class TcpProxy {
     for (const pair of this.pairs) for (const socket of pair) socket.destroy();
   }
 
+  /** The connections that stand are half open from now on, both ways; new ones are sound. */
+  strand(): void {
+    for (const pair of this.pairs) for (const socket of pair) this.stranded.add(socket);
+  }
+
   /** Ends every trouble. What was dropped stays lost: half-open connections are cut. */
   restore(): void {
     const wasDropping = this.toServer === "drop" || this.toClient === "drop";
@@ -97,6 +103,7 @@ export class TcpProxy {
     this.carry(server, client, () => this.toClient);
     const end = (): void => {
       this.pairs.delete(pair);
+      for (const socket of pair) this.stranded.delete(socket);
       client.destroy();
       server.destroy();
     };
@@ -112,7 +119,7 @@ export class TcpProxy {
     let due = 0;
     from.on("data", (bytes) => {
       const what = passage();
-      if (what === "drop") return;
+      if (what === "drop" || this.stranded.has(from)) return;
       if (what === "cut") {
         from.destroy();
         to.destroy();

@@ -1,0 +1,224 @@
+/**
+ * Locks on etcd: ours, and the usual ones, which use the JSON gateway, on one server of our own. It flushes every acknowledgement to disk, as etcd does
+ * when it is left alone.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Pool } from "undici";
+import { createLockManager } from "../../src/create-lock-manager.js";
+import { openStore } from "../../src/open-store.js";
+import { scratchFolder } from "../scratch.js";
+import type { Contestant, ContestantKind, Work } from "./contestant.js";
+
+const program = "etcd";
+const why = `no ${program} on the PATH`;
+
+const engramEtcd: ContestantKind = { name: "etcd store", why, open: () => opened(openOurs) };
+/** A key that is put if it is absent, and deleted if it is still the same: no lease, no waiting. */
+const etcdPutIfAbsent: ContestantKind = {
+  name: "etcd, put if absent",
+  why,
+  open: () => opened(openPutIfAbsent),
+};
+/** What the etcd3 package does: a lease of its own for each lock, which is revoked to give it back. No waiting. */
+const etcdLeaseLock: ContestantKind = {
+  name: "etcd, lease per lock",
+  why,
+  open: () => opened(openLeaseLock),
+};
+/** etcd's own lock service, which is the mutex of its Go client: it queues. One lease for each worker. */
+const etcdLockService: ContestantKind = {
+  name: "etcd, lock service",
+  why,
+  open: () => opened(openLockService),
+};
+
+export const onEtcd: readonly ContestantKind[] = [
+  engramEtcd,
+  etcdPutIfAbsent,
+  etcdLeaseLock,
+  etcdLockService,
+];
+
+interface Server {
+  readonly port: number;
+  end(): Promise<void>;
+}
+
+let server: Promise<Server | undefined> | undefined;
+let users = 0;
+
+/** All contestants share one server, which ends with the last of them. */
+async function opened(open: (port: number) => Promise<Contestant>): Promise<Contestant | undefined> {
+  server ??= startServer();
+  const running = await server;
+  if (running === undefined) return undefined;
+  users++;
+  const contestant = await open(running.port);
+  return {
+    ...contestant,
+    async close() {
+      await contestant.close();
+      if (--users > 0) return;
+      server = undefined;
+      await running.end();
+    },
+  };
+}
+
+async function openOurs(port: number): Promise<Contestant> {
+  const store = await openStore(`etcd://127.0.0.1:${port}`);
+  const locks = await createLockManager({ type: "enhanced" }, store);
+  return {
+    name: engramEtcd.name,
+    queues: true,
+    async hold(path: string, worker: number, work: Work) {
+      const lock = await locks.acquireLock(path, `agent-${worker}`);
+      await work();
+      await lock.release();
+    },
+    async close() {
+      await locks.close();
+      await store.close();
+    },
+  };
+}
+
+async function openPutIfAbsent(port: number): Promise<Contestant> {
+  const { ask, close } = connect(port);
+  return {
+    name: etcdPutIfAbsent.name,
+    queues: false,
+    async hold(path, _worker, work) {
+      const key = encoded(`raw${path}`);
+      const put = { compare: [{ key }], success: [{ requestPut: { key, value: key } }] };
+      const taken = await ask("kv/txn", put);
+      if (taken["succeeded"] !== true) throw new Error(`${path} is taken`);
+      await work();
+      const { revision } = taken["header"] as { revision: string };
+      const compare = [{ key, target: "MOD", modRevision: revision }];
+      await ask("kv/txn", { compare, success: [{ requestDeleteRange: { key } }] });
+    },
+    close,
+  };
+}
+
+async function openLeaseLock(port: number): Promise<Contestant> {
+  const { ask, close } = connect(port);
+  return {
+    name: etcdLeaseLock.name,
+    queues: false,
+    async hold(path, _worker, work) {
+      const key = encoded(`leased${path}`);
+      const { ID } = await ask("lease/grant", { TTL: "60" });
+      const put = { compare: [{ key }], success: [{ requestPut: { key, value: "", lease: ID } }] };
+      const taken = await ask("kv/txn", put);
+      if (taken["succeeded"] !== true) throw new Error(`${path} is taken`);
+      await work();
+      await ask("lease/revoke", { ID });
+    },
+    close,
+  };
+}
+
+async function openLockService(port: number): Promise<Contestant> {
+  const { ask, close } = connect(port);
+  const leases = new Map<number, Promise<Record<string, unknown>>>();
+  const leaseOf = async (worker: number): Promise<unknown> => {
+    const granted = leases.get(worker) ?? ask("lease/grant", { TTL: "3600" });
+    leases.set(worker, granted);
+    return (await granted)["ID"];
+  };
+  return {
+    name: etcdLockService.name,
+    queues: true,
+    async hold(path, worker, work) {
+      const { key } = await ask("lock/lock", {
+        name: encoded(`service${path}`),
+        lease: await leaseOf(worker),
+      });
+      await work();
+      await ask("lock/unlock", { key });
+    },
+    close,
+  };
+}
+
+function encoded(text: string): string {
+  return Buffer.from(text).toString("base64");
+}
+
+function connect(port: number): {
+  ask: (what: string, body: object) => Promise<Record<string, unknown>>;
+  close: () => Promise<void>;
+} {
+  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: 256 });
+  return {
+    async ask(what, body) {
+      const answer = await pool.request({
+        path: `/v3/${what}`,
+        method: "POST",
+        body: JSON.stringify(body),
+      });
+      const text = await answer.body.text();
+      if (answer.statusCode !== 200) throw new Error(text);
+      return JSON.parse(text) as Record<string, unknown>;
+    },
+    close: () => pool.close(),
+  };
+}
+
+async function startServer(): Promise<Server | undefined> {
+  const folder = scratchFolder("etcd");
+  const [port, peerPort] = [await freePort(), await freePort()];
+  const [client, peer] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`];
+  const child = spawn(
+    program,
+    [
+      `--data-dir=${join(folder.path, "data")}`,
+      `--listen-client-urls=${client}`,
+      `--advertise-client-urls=${client}`,
+      `--listen-peer-urls=${peer}`,
+      `--initial-advertise-peer-urls=${peer}`,
+      `--initial-cluster=default=${peer}`,
+      "--log-level=error",
+    ],
+    { stdio: "ignore" },
+  );
+  const ended = once(child, "exit").catch(() => undefined);
+  const end = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await ended;
+    folder.remove();
+  };
+  const started = await Promise.race([untilHealthy(client), ended.then(() => false)]);
+  if (started) return { port, end };
+  folder.remove();
+  return undefined;
+}
+
+async function untilHealthy(origin: string): Promise<boolean> {
+  for (let attempt = 0; attempt < 400; attempt++) {
+    try {
+      const answer = await fetch(`${origin}/health`);
+      if ((await answer.text()).includes("true")) return true;
+    } catch {
+      // It does not listen yet.
+    }
+    await sleep(25);
+  }
+  return false;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  await once(probe, "close");
+  if (address === null || typeof address === "string") throw new Error("No port.");
+  return address.port;
+}
