@@ -9,10 +9,12 @@ export interface OpenStoreOptions {
   readonly clock?: Clock;
 }
 
-const allowed = '"memory:" (this process only) or "file:PATH" (a directory on this machine)';
+const allowed =
+  '"memory:" (this process only), "file:PATH" (a directory on this machine) or "redis://HOST" (a Redis or Valkey server)';
 
 /**
- * Opens a store: `memory:`, or `file:PATH` for an embedded durable one in that directory, which any number of processes of this machine may share.
+ * Opens a store: `memory:`, or `file:PATH` for an embedded durable one in that directory, which any number of processes of this machine may share; or
+ * `redis://HOST` and `rediss://HOST` for one on Redis or Valkey, which needs the package `ioredis`.
  *
  * @throws LockError `invalid` when the URL names no store; StoreError when the store cannot be opened.
  */
@@ -31,6 +33,11 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
       if (directory === "") throw invalid("store", url, allowed);
       const { openEmbeddedStore } = await import("./store/embedded/embedded-store.js");
       return openEmbeddedStore(directory, { clock });
+    }
+    case "redis":
+    case "rediss": {
+      const { openRedisStore } = await import("./store/redis/redis-store.js");
+      return openRedisStore(url, { clock });
     }
     default:
       throw invalid("store", url, allowed);

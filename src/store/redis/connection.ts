@@ -1,0 +1,146 @@
+/** The connection for requests: made anew by itself, trusted once the server was looked at, and exact about what a failure means. */
+import { setMaxListeners } from "node:events";
+import { type Clock, sleep } from "../../clock/clock.js";
+import { StoreError } from "../store.js";
+import { type Client, createClient, farewellMs, type Limits } from "./driver.js";
+import { codeOf, failureOf, unsent } from "./failures.js";
+import { inspect } from "./inspection.js";
+import type { RedisPlace } from "./redis-url.js";
+
+export interface Request {
+  readonly send: (client: Client) => Promise<unknown>;
+  /** What a failure means that says nothing about it: `unknown` for a commit, `none` for a read. */
+  readonly outcome: "none" | "unknown";
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class Connection {
+  /** For messages: where the server is, without a password. */
+  readonly where: string;
+  readonly #place: RedisPlace;
+  readonly #clock: Clock;
+  readonly #client: Client;
+  #isTrusted = false;
+  #isClosed = false;
+  /** Why it is not connected. */
+  #trouble: StoreError;
+
+  /** Rejects with a `StoreError` when there is no server, or none that can carry locks. */
+  static async open(place: RedisPlace, limits: Limits, clock: Clock): Promise<Connection> {
+    const connection = new Connection(place, limits, clock);
+    const late = new AbortController();
+    try {
+      await Promise.race([
+        connection.#connect(),
+        sleep(clock, 2 * limits.connectMs, late).then(() => Promise.reject(connection.#trouble)),
+      ]);
+      return connection;
+    } catch (error) {
+      await connection.close();
+      throw error;
+    } finally {
+      late.abort();
+    }
+  }
+
+  private constructor(place: RedisPlace, limits: Limits, clock: Clock) {
+    this.#place = place;
+    this.#clock = clock;
+    this.where = place.hosts.map(({ host, port }) => `${host}:${port}`).join(", ");
+    this.#trouble = unsent(`Redis at ${this.where} did not answer in time.`, true);
+    this.#client = createClient(place, limits);
+    this.#client.on("error", (error: unknown) => this.#fail(error));
+    this.#client.on("close", () => {
+      this.#isTrusted = false;
+    });
+  }
+
+  requireOpen(): void {
+    if (this.#isClosed) throw unsent(`The store on Redis at ${this.where} is closed.`, false);
+  }
+
+  async send({ send, outcome, signal }: Request): Promise<unknown> {
+    this.requireOpen();
+    if (signal?.aborted) throw unsent(gaveUp(this.where), true, signal.reason);
+    if (!this.#isTrusted) throw this.#trouble;
+    try {
+      return await (signal === undefined ? send(this.#client) : this.#abortable(send, outcome, signal));
+    } catch (error) {
+      throw error instanceof StoreError ? error : failureOf(error, this.where, outcome);
+    }
+  }
+
+  /** Idempotent. What is under way fails, unless it is answered at once. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const { status } = this.#client;
+    const isConnected = status === "ready" || status === "connect";
+    const over = new AbortController();
+    const ended = new Promise<void>((resolve) => this.#client.once("end", () => resolve()));
+    this.#client.disconnect();
+    if (isConnected) {
+      await Promise.race([ended, sleep(this.#clock, 2 * farewellMs, over).catch(() => undefined)]);
+      over.abort();
+    }
+  }
+
+  /** Resolves when the first connection can be trusted; later ones are looked at by themselves. */
+  #connect(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#client.on("ready", () => {
+        this.#inspect().then(
+          () => {
+            this.#isTrusted = !this.#isClosed;
+            resolve();
+          },
+          (error: unknown) => {
+            this.#fail(error);
+            reject(this.#trouble);
+            // Whatever is there after the next attempt is looked at again.
+            if (!this.#isClosed) this.#client.disconnect(true);
+          },
+        );
+      });
+      this.#client.connect().catch(() => reject(this.#trouble));
+    });
+  }
+
+  async #inspect(): Promise<void> {
+    const { isCluster, requireDurable } = this.#place;
+    const servers =
+      isCluster && "nodes" in this.#client ? this.#client.nodes("master") : [this.#client];
+    for (const server of servers) {
+      if ("nodes" in server) continue;
+      await inspect(server, this.where, requireDurable);
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (error instanceof StoreError) {
+      this.#trouble = error;
+      return;
+    }
+    const failure = codeOf(error) === undefined ? undefined : failureOf(error, this.where, "none");
+    const why = error instanceof Error ? error.message : String(error);
+    this.#trouble = failure ?? unsent(`Redis at ${this.where} cannot be reached: ${why}`, true, error);
+  }
+
+  #abortable(send: Request["send"], outcome: Request["outcome"], signal: AbortSignal): Promise<unknown> {
+    // Callers may use one signal for any number of calls, which Node would take for a leak.
+    setMaxListeners(0, signal);
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => {
+        reject(new StoreError(gaveUp(this.where), { outcome, retryable: true, cause: signal.reason }));
+      };
+      signal.addEventListener("abort", giveUp, { once: true });
+      send(this.#client)
+        .then(resolve, reject)
+        .finally(() => signal.removeEventListener("abort", giveUp));
+    });
+  }
+}
+
+function gaveUp(where: string): string {
+  return `Gave up on Redis at ${where}: the signal is aborted.`;
+}

@@ -1,0 +1,99 @@
+/** How this store uses ioredis: it never sends anything a second time or later, because only the manager knows whether that is harmless. */
+import { Cluster, Redis, type Result } from "ioredis";
+import { codeOf } from "./failures.js";
+import type { RedisPlace } from "./redis-url.js";
+import { commitScript, readScript } from "./scripts.js";
+
+declare module "ioredis" {
+  interface RedisCommander<Context> {
+    engramCommit(entries: string, order: string, meta: string, args: string[]): Result<unknown, Context>;
+    engramRead(entries: string, order: string, meta: string, args: string[]): Result<unknown, Context>;
+  }
+}
+
+export type Client = Redis | Cluster;
+
+export interface Limits {
+  /** How long a request may take, and a connection be silent with one under way. Default 5,000. */
+  readonly requestMs: number;
+  /** How long a connection may take. */
+  readonly connectMs: number;
+}
+
+const scripts = {
+  engramCommit: { lua: commitScript, numberOfKeys: 3 },
+  engramRead: { lua: readScript, numberOfKeys: 3 },
+};
+const firstPauseMs = 20;
+const longestPauseMs = 300;
+/** What a connection gets to end in order, before it is cut. */
+export const farewellMs = 100;
+
+/** For requests. Not connected yet. */
+export function createClient(place: RedisPlace, limits: Limits): Client {
+  const options = {
+    ...connectionOptions(place, limits),
+    maxRetriesPerRequest: 0,
+    commandTimeout: limits.requestMs,
+    // A server that has become a replica: look for the one that took over.
+    reconnectOnError: (error: Error) => codeOf(error) === "READONLY",
+  };
+  if (!place.isCluster)
+    return new Redis({
+      ...options,
+      ...target(place),
+      db: place.database,
+      scripts,
+      enableOfflineQueue: false,
+      retryStrategy: pause,
+      sentinelRetryStrategy: pause,
+    });
+  return new Cluster([...place.hosts], {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    scripts,
+    redisOptions: options,
+    clusterRetryStrategy: pause,
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    slotsRefreshTimeout: limits.connectMs,
+    // Certificates name hosts, not addresses.
+    ...(place.isEncrypted ? { dnsLookup: (address, found) => found(undefined, address) } : {}),
+  });
+}
+
+/** For hints, which any server of a cluster passes on: the `attempt` says whose turn it is. Not connected yet, and gone for good when it is cut. */
+export function createSubscriber(place: RedisPlace, limits: Limits, attempt: number): Redis {
+  return new Redis({
+    ...connectionOptions(place, limits),
+    ...target(place, attempt),
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+    sentinelRetryStrategy: () => null,
+  });
+}
+
+function connectionOptions({ username, password, isEncrypted }: RedisPlace, limits: Limits) {
+  return {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(isEncrypted ? { tls: {}, enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
+    lazyConnect: true,
+    connectTimeout: limits.connectMs,
+    sentinelCommandTimeout: limits.connectMs,
+    // Silence with a request under way: the other side is gone, though nobody said so.
+    socketTimeout: limits.requestMs,
+    disconnectTimeout: farewellMs,
+    keepAlive: 10_000,
+    autoResendUnfulfilledCommands: false,
+  };
+}
+
+function target({ hosts, sentinel }: RedisPlace, attempt = 0) {
+  return sentinel === undefined ? hosts[attempt % hosts.length] : { sentinels: [...hosts], name: sentinel };
+}
+
+/** Before the `times`-th attempt to connect again, in milliseconds. */
+export function pause(times: number): number {
+  return Math.min(firstPauseMs * 2 ** (times - 1), longestPauseMs) * (0.75 + Math.random() / 2);
+}

@@ -1,0 +1,107 @@
+/** A store on Redis or Valkey: quick, shared over the network, and able to lose locks when a server fails. */
+import type { Clock } from "../../clock/clock.js";
+import { Listeners } from "../listeners.js";
+import type {
+  Change,
+  CommitReply,
+  Query,
+  ReadReply,
+  Store,
+  StoreOptions,
+  StoreTraits,
+  Subscription,
+} from "../store.js";
+import { Connection } from "./connection.js";
+import type { Limits } from "./driver.js";
+import { HintLine } from "./hint-line.js";
+import {
+  type CommitAnswer,
+  commitArguments,
+  commitReply,
+  type ReadAnswer,
+  readArguments,
+  readReply,
+} from "./messages.js";
+import { parseRedisUrl, type RedisPlace } from "./redis-url.js";
+
+export interface RedisStoreOptions {
+  readonly clock: Clock;
+  readonly limits?: Partial<Limits>;
+}
+
+const usualLimits: Limits = { requestMs: 5_000, connectMs: 2_000 };
+
+/**
+ * Opens the store at a URL `redis://…` or `rediss://…`, see docs/stores.md.
+ *
+ * Rejects with a `LockError` `invalid` when the URL is wrong, and with a `StoreError` that says what to do when the server cannot be reached or
+ * cannot carry locks.
+ */
+export async function openRedisStore(url: string, { clock, limits: given }: RedisStoreOptions): Promise<Store> {
+  const place = parseRedisUrl(url);
+  const limits = { ...usualLimits, ...given };
+  const connection = await Connection.open(place, limits, clock);
+  return new RedisStore(connection, place, limits, clock);
+}
+
+class RedisStore implements Store {
+  readonly traits: StoreTraits;
+  readonly #connection: Connection;
+  readonly #listeners = new Listeners();
+  readonly #hints: HintLine;
+  readonly #keys: readonly [entries: string, order: string, meta: string];
+  readonly #channel: string;
+
+  constructor(connection: Connection, place: RedisPlace, limits: Limits, clock: Clock) {
+    this.traits = {
+      name: "redis",
+      durable: place.requireDurable,
+      sharedBy: "network",
+      promise: place.requireDurable ? "correctness" : "efficiency",
+      maxKeysPerChange: 10_000,
+    };
+    this.#connection = connection;
+    // The braces put everything of a namespace into one slot of a cluster.
+    const home = `{engram-lock:${place.namespace}}`;
+    this.#keys = [`${home}:entries`, `${home}:order`, `${home}:meta`];
+    this.#channel = `${home}:hints`;
+    this.#hints = new HintLine({
+      place,
+      limits,
+      clock,
+      channel: this.#channel,
+      where: connection.where,
+      hear: (paths) => this.#listeners.tell(paths),
+    });
+  }
+
+  async commit(changes: readonly Change[], { signal }: StoreOptions = {}): Promise<CommitReply> {
+    const answer = await this.#connection.send({
+      send: (client) => client.engramCommit(...this.#keys, commitArguments(this.#channel, changes)),
+      outcome: "unknown",
+      signal,
+    });
+    return commitReply(changes, answer as CommitAnswer);
+  }
+
+  async read(query: Query, { signal }: StoreOptions = {}): Promise<ReadReply> {
+    const answer = await this.#connection.send({
+      send: (client) => client.engramRead(...this.#keys, readArguments(query)),
+      outcome: "none",
+      signal,
+    });
+    return readReply(query, answer as ReadAnswer);
+  }
+
+  async subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {
+    this.#connection.requireOpen();
+    await this.#hints.open();
+    return this.#listeners.add(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+    this.#hints.close();
+    await this.#connection.close();
+  }
+}
