@@ -1,15 +1,7 @@
 /** How this store uses ioredis: it never sends anything a second time or later, because only the manager knows whether that is harmless. */
-import { Cluster, Redis, type Result } from "ioredis";
+import { Cluster, Redis } from "ioredis";
 import { codeOf } from "./failures.js";
 import type { RedisPlace } from "./redis-url.js";
-import { commitScript, readScript } from "./scripts.js";
-
-declare module "ioredis" {
-  interface RedisCommander<Context> {
-    engramCommit(entries: string, order: string, meta: string, args: string[]): Result<unknown, Context>;
-    engramRead(entries: string, order: string, meta: string, args: string[]): Result<unknown, Context>;
-  }
-}
 
 export type Client = Redis | Cluster;
 
@@ -20,10 +12,6 @@ export interface Limits {
   readonly connectMs: number;
 }
 
-const scripts = {
-  engramCommit: { lua: commitScript, numberOfKeys: 3 },
-  engramRead: { lua: readScript, numberOfKeys: 3 },
-};
 const firstPauseMs = 20;
 const longestPauseMs = 300;
 /** What a connection gets to end in order, before it is cut. */
@@ -43,7 +31,6 @@ export function createClient(place: RedisPlace, limits: Limits): Client {
       ...options,
       ...target(place),
       db: place.database,
-      scripts,
       enableOfflineQueue: false,
       retryStrategy: pause,
       sentinelRetryStrategy: pause,
@@ -51,7 +38,6 @@ export function createClient(place: RedisPlace, limits: Limits): Client {
   return new Cluster([...place.hosts], {
     lazyConnect: true,
     enableOfflineQueue: false,
-    scripts,
     redisOptions: options,
     clusterRetryStrategy: pause,
     retryDelayOnFailover: 0,

@@ -23,12 +23,16 @@ import {
   readReply,
 } from "./messages.js";
 import { parseRedisUrl, type RedisPlace } from "./redis-url.js";
+import { Script } from "./script.js";
+import { commitScript, readScript } from "./scripts.js";
 
 export interface RedisStoreOptions {
   readonly clock: Clock;
   readonly limits?: Partial<Limits>;
 }
 
+const commitBatch = new Script(commitScript);
+const readAtOnce = new Script(readScript);
 const usualLimits: Limits = { requestMs: 5_000, connectMs: 2_000 };
 
 /**
@@ -49,7 +53,7 @@ class RedisStore implements Store {
   readonly #connection: Connection;
   readonly #listeners = new Listeners();
   readonly #hints: HintLine;
-  readonly #keys: readonly [entries: string, order: string, meta: string];
+  readonly #keys: readonly string[];
   readonly #channel: string;
 
   constructor(connection: Connection, place: RedisPlace, limits: Limits, clock: Clock) {
@@ -77,7 +81,7 @@ class RedisStore implements Store {
 
   async commit(changes: readonly Change[], { signal }: StoreOptions = {}): Promise<CommitReply> {
     const answer = await this.#connection.send({
-      send: (client) => client.engramCommit(...this.#keys, commitArguments(this.#channel, changes)),
+      send: (client) => commitBatch.run(client, this.#keys, commitArguments(this.#channel, changes)),
       outcome: "unknown",
       signal,
     });
@@ -86,7 +90,7 @@ class RedisStore implements Store {
 
   async read(query: Query, { signal }: StoreOptions = {}): Promise<ReadReply> {
     const answer = await this.#connection.send({
-      send: (client) => client.engramRead(...this.#keys, readArguments(query)),
+      send: (client) => readAtOnce.run(client, this.#keys, readArguments(query)),
       outcome: "none",
       signal,
     });
