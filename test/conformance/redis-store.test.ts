@@ -1,22 +1,33 @@
 /** On a real server, bare and behind the fault layer; each case in a namespace of its own. */
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, test } from "vitest";
 import { systemClock } from "../../src/clock/system-clock.js";
 import { openRedisStore } from "../../src/store/redis/redis-store.js";
-import { redisProgram, startRedis } from "../servers/redis.js";
+import type { Store } from "../../src/store/store.js";
+import { findRedis, needRedis, ownNamespace, redisProgram } from "../servers/redis.js";
 import type { TestServer } from "../servers/server.js";
+import { SlowStore } from "./slow-store.js";
 import { storeSuite } from "./store-suite.js";
 
-const program = redisProgram();
-let server: TestServer | undefined;
-let cases = 0;
-beforeAll(async () => {
-  if (program !== undefined) server = await startRedis(program);
-});
-afterAll(() => server?.stop());
+if (redisProgram === undefined) {
+  test("The Redis store keeps the store contract", ({ skip }) => {
+    needRedis(skip);
+  });
+} else suites(redisProgram);
 
-storeSuite("The Redis store", async () => {
-  const url = `${server!.url}?namespace=case-${++cases}`;
-  const open = () => openRedisStore(url, { clock: systemClock });
-  const store = await open();
-  return { store, again: open, cleanup: () => store.close() };
-});
+function suites(program: string): void {
+  let server: Pick<TestServer, "url" | "stop"> | undefined;
+  beforeAll(async () => {
+    server = await findRedis(program);
+  });
+  afterAll(() => server?.stop());
+
+  const suite = (name: string, wrap: (store: Store) => Store): void =>
+    storeSuite(name, async () => {
+      const url = ownNamespace(server?.url ?? "");
+      const open = async (): Promise<Store> => wrap(await openRedisStore(url, { clock: systemClock }));
+      const store = await open();
+      return { store, again: open, cleanup: () => store.close() };
+    });
+  suite("The Redis store", (store) => store);
+  suite("The Redis store, far away,", (store) => new SlowStore(store));
+}

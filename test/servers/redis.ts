@@ -1,22 +1,20 @@
-/** A Redis server of the tests' own. */
+/** Redis servers of the tests' own. */
+import { randomUUID } from "node:crypto";
 import { Redis } from "ioredis";
-import { type Program, startServer, type TestServer } from "./server.js";
-import { findProgram } from "./server.js";
-
-export const redisPackage = "redis-server";
+import type { TestContext } from "vitest";
+import { findProgram, need, startServer, type TestServer } from "./server.js";
 
 /** Where the server's program is; `undefined` when it is not installed. */
-export function redisProgram(): string | undefined {
-  return findProgram("redis-server");
+export const redisProgram = findProgram("redis-server");
+
+/** Skips the test when Redis is not installed. */
+export function needRedis(skip: TestContext["skip"]): string {
+  return need(redisProgram, "redis-server", skip);
 }
 
 /** Nothing is written to disk, unless the settings say so. */
-export async function startRedis(command: string, settings: readonly string[] = []): Promise<TestServer> {
-  return startServer(programOf(command, settings));
-}
-
-export function programOf(command: string, settings: readonly string[]): Program {
-  return {
+export function startRedis(command: string, settings: readonly string[] = []): Promise<TestServer> {
+  return startServer({
     name: "redis",
     command,
     arguments: ({ folder, port }) => [
@@ -24,10 +22,19 @@ export function programOf(command: string, settings: readonly string[]): Program
       ...settings,
     ],
     url: (port) => `redis://127.0.0.1:${port}`,
-    ask: async (port) => {
-      await askRedis(port, (server) => server.ping());
-    },
-  };
+    ask: (port) => askRedis(port, (server) => server.ping()).then(() => undefined),
+  });
+}
+
+/** The server that `ENGRAM_LOCK_TEST_REDIS_URL` names, or one of our own: for tests that only use it. */
+export async function findRedis(command: string): Promise<Pick<TestServer, "url" | "stop">> {
+  const url = process.env["ENGRAM_LOCK_TEST_REDIS_URL"];
+  return url === undefined ? startRedis(command) : { url, stop: async () => undefined };
+}
+
+/** The URL of a lock space that nobody else uses. */
+export function ownNamespace(url: string): string {
+  return `${url}${url.includes("?") ? "&" : "?"}namespace=${randomUUID()}`;
 }
 
 /** Over a connection of its own. */

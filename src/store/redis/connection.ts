@@ -108,8 +108,7 @@ export class Connection {
 
   async #inspect(): Promise<void> {
     const { isCluster, requireDurable } = this.#place;
-    const servers =
-      isCluster && "nodes" in this.#client ? this.#client.nodes("master") : [this.#client];
+    const servers = isCluster && "nodes" in this.#client ? this.#client.nodes("master") : [this.#client];
     for (const server of servers) {
       if ("nodes" in server) continue;
       await inspect(server, this.where, requireDurable);

@@ -21,7 +21,10 @@ export async function inspect(server: Redis, where: string, requireDurable: bool
 
 async function requireDurableServer(server: Redis, where: string, replicas: number): Promise<void> {
   const refuse = (why: string) =>
-    unsent(`Redis at ${where} may lose what it has acknowledged, and the URL says requireDurable: ${why}`, false);
+    unsent(
+      `Redis at ${where} may lose what it has acknowledged, and the URL says requireDurable: ${why}`,
+      false,
+    );
   const appendonly = await setting(server, "appendonly");
   const appendfsync = await setting(server, "appendfsync");
   if (appendonly === undefined || appendfsync === undefined)

@@ -1,6 +1,16 @@
 /** What is said to the scripts, and what they answer. */
 import { compareCodePoints } from "../code-point-order.js";
-import type { Change, CommitReply, Entry, Expectation, Json, Outcome, Query, Range, ReadReply } from "../store.js";
+import type {
+  Change,
+  CommitReply,
+  Entry,
+  Expectation,
+  Json,
+  Outcome,
+  Query,
+  Range,
+  ReadReply,
+} from "../store.js";
 
 /** Revisions stand before the values in so many digits, enough for every safe integer. */
 const revisionDigits = 16;
@@ -96,7 +106,10 @@ export type ReadAnswer = readonly [
   readonly (readonly [readonly string[], readonly string[]])[],
 ];
 
-export function commitReply(changes: readonly Change[], [time, revision, refusals]: CommitAnswer): CommitReply {
+export function commitReply(
+  changes: readonly Change[],
+  [time, revision, refusals]: CommitAnswer,
+): CommitReply {
   const applied: Outcome = { applied: true, revision: Number(revision) };
   const outcomes = changes.map((): Outcome => applied);
   for (const [place, late, found] of refusals) {

@@ -41,7 +41,10 @@ const usualLimits: Limits = { requestMs: 5_000, connectMs: 2_000 };
  * Rejects with a `LockError` `invalid` when the URL is wrong, and with a `StoreError` that says what to do when the server cannot be reached or
  * cannot carry locks.
  */
-export async function openRedisStore(url: string, { clock, limits: given }: RedisStoreOptions): Promise<Store> {
+export async function openRedisStore(
+  url: string,
+  { clock, limits: given }: RedisStoreOptions,
+): Promise<Store> {
   const place = parseRedisUrl(url);
   const limits = { ...usualLimits, ...given };
   const connection = await Connection.open(place, limits, clock);
