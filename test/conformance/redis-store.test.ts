@@ -3,31 +3,32 @@ import { afterAll, beforeAll, test } from "vitest";
 import { systemClock } from "../../src/clock/system-clock.js";
 import { openRedisStore } from "../../src/store/redis/redis-store.js";
 import type { Store } from "../../src/store/store.js";
-import { findRedis, needRedis, ownNamespace, redisProgram } from "../servers/redis.js";
+import { findRedis, givenRedis, needRedis, ownNamespace, redisProgram } from "../servers/redis.js";
 import type { TestServer } from "../servers/server.js";
 import { SlowStore } from "./slow-store.js";
-import { storeSuite } from "./store-suite.js";
+import { type Opened, storeSuite } from "./store-suite.js";
 
-if (redisProgram === undefined) {
+let server: Pick<TestServer, "url" | "stop"> | undefined;
+beforeAll(async () => {
+  server = await findRedis();
+});
+afterAll(() => server?.stop());
+
+/** Each case in a namespace of its own. */
+async function open(around: (store: Store) => Store): Promise<Opened> {
+  const url = ownNamespace(server?.url ?? "");
+  const again = async (): Promise<Store> => around(await openRedisStore(url, { clock: systemClock }));
+  const store = await again();
+  return { store, again, cleanup: () => store.close() };
+}
+
+// oxlint-disable-next-line vitest/no-conditional-tests -- Without a server there is only the reason.
+if (redisProgram === undefined && givenRedis === undefined) {
+  // oxlint-disable-next-line vitest/expect-expect -- It says why nothing is tested.
   test("The Redis store keeps the store contract", ({ skip }) => {
     needRedis(skip);
   });
-} else suites(redisProgram);
-
-function suites(program: string): void {
-  let server: Pick<TestServer, "url" | "stop"> | undefined;
-  beforeAll(async () => {
-    server = await findRedis(program);
-  });
-  afterAll(() => server?.stop());
-
-  const suite = (name: string, wrap: (store: Store) => Store): void =>
-    storeSuite(name, async () => {
-      const url = ownNamespace(server?.url ?? "");
-      const open = async (): Promise<Store> => wrap(await openRedisStore(url, { clock: systemClock }));
-      const store = await open();
-      return { store, again: open, cleanup: () => store.close() };
-    });
-  suite("The Redis store", (store) => store);
-  suite("The Redis store, far away,", (store) => new SlowStore(store));
+} else {
+  storeSuite("The Redis store", () => open((store) => store));
+  storeSuite("The Redis store, far away,", () => open((store) => new SlowStore(store)));
 }

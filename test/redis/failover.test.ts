@@ -12,6 +12,8 @@ import { askRedis, needRedis } from "../servers/redis.js";
 import { findProgram, need, startServer, type TestServer } from "../servers/server.js";
 import { open, proxyTo, redis } from "./stage.js";
 
+const anyFailure = expect.objectContaining({ name: "StoreError", retryable: true });
+
 test("A replica that lagged behind takes over: locks are lost and their holders told in time, and tokens rise.", async ({
   skip,
 }) => {
@@ -63,7 +65,7 @@ test("Sentinel promotes a replica, and the store follows.", { timeout: 30_000 },
     })
     .toBe(1);
   await first.kill();
-  await expect(store.commit([put("b")])).rejects.toThrow();
+  await expect(store.commit([put("b")])).rejects.toThrow(anyFailure);
   await expect
     .poll(
       () =>
@@ -122,7 +124,7 @@ test("A node of a cluster that is killed: its namespaces fail, and are back with
   await apply(store, put("a", 1));
   const owner = nodes[await ownerOf(nodes, "{engram-lock:engram-lock}")]!;
   await owner.kill();
-  await expect(store.commit([put("b")])).rejects.toThrow();
+  await expect(store.commit([put("b")])).rejects.toThrow(anyFailure);
   await expect(store.read({})).rejects.toThrow(failure({ retryable: true }));
   await owner.restart();
   // A node waits two seconds before it takes part again.

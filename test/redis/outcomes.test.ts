@@ -47,7 +47,7 @@ test.for(["requests", "replies"] as const)(
     await apply(store, put("before"));
     proxy[direction]("drop");
     const began = performance.now();
-    await expect(Promise.all([store.commit([put("a")])])).rejects.toThrow(unknown);
+    await expect(store.commit([put("a")])).rejects.toThrow(unknown);
     await expect(store.read({})).rejects.toThrow(none);
     expect(performance.now() - began).toBeLessThan(4 * shortLimits.requestMs);
     proxy.restore();
@@ -71,9 +71,8 @@ test("A server that is killed: what is under way is of unknown outcome, what com
   const store = await open(server.url);
   await apply(store, put("a", 1));
   server.pause();
-  const underWay = expect(store.commit([put("b")])).rejects.toThrow(unknown);
-  await server.kill();
-  await underWay;
+  const underWay = store.commit([put("b")]);
+  await Promise.all([expect(underWay).rejects.toThrow(unknown), server.kill()]);
   await expect(store.commit([put("c")])).rejects.toThrow(none);
   await expect(store.read({})).rejects.toThrow(none);
   await server.restart();
@@ -112,10 +111,9 @@ test("A commit given up on is of unknown outcome; a read is not.", async ({ skip
   proxy.delay(100);
   const giveUp = new AbortController();
   const { signal } = giveUp;
-  const commit = expect(store.commit([put("a")], { signal })).rejects.toThrow(unknown);
-  const read = expect(store.read({}, { signal })).rejects.toThrow(none);
+  const [commit, read] = [store.commit([put("a")], { signal }), store.read({}, { signal })];
   giveUp.abort();
-  await Promise.all([commit, read]);
+  await Promise.all([expect(commit).rejects.toThrow(unknown), expect(read).rejects.toThrow(none)]);
 });
 
 test("Closing leaves no connection, whatever state it is in.", async ({ skip }) => {

@@ -17,19 +17,25 @@ export function startRedis(command: string, settings: readonly string[] = []): P
   return startServer({
     name: "redis",
     command,
-    arguments: ({ folder, port }) => [
-      ...["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"],
-      ...settings,
-    ],
+    arguments: ({ folder, port }) =>
+      [
+        ["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"],
+        // A replica need not wait for others that might want the same.
+        ["--repl-diskless-sync-delay", "0"],
+        settings,
+      ].flat(),
     url: (port) => `redis://127.0.0.1:${port}`,
     ask: (port) => askRedis(port, (server) => server.ping()).then(() => undefined),
   });
 }
 
-/** The server that `ENGRAM_LOCK_TEST_REDIS_URL` names, or one of our own: for tests that only use it. */
-export async function findRedis(command: string): Promise<Pick<TestServer, "url" | "stop">> {
-  const url = process.env["ENGRAM_LOCK_TEST_REDIS_URL"];
-  return url === undefined ? startRedis(command) : { url, stop: async () => undefined };
+/** The URL of a server to use instead of one of our own, in tests that only use it. */
+export const givenRedis = process.env["ENGRAM_LOCK_TEST_REDIS_URL"];
+
+/** `undefined` when none is given and Redis is not installed. */
+export async function findRedis(): Promise<Pick<TestServer, "url" | "stop"> | undefined> {
+  if (givenRedis !== undefined) return { url: givenRedis, stop: async () => undefined };
+  return redisProgram === undefined ? undefined : startRedis(redisProgram);
 }
 
 /** The URL of a lock space that nobody else uses. */

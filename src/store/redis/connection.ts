@@ -76,12 +76,16 @@ export class Connection {
     this.#isClosed = true;
     const { status } = this.#client;
     const isConnected = status === "ready" || status === "connect";
-    const over = new AbortController();
-    const ended = new Promise<void>((resolve) => this.#client.once("end", () => resolve()));
+    let giveUp = (): void => undefined;
+    const ended = new Promise<void>((resolve) => {
+      giveUp = resolve;
+      this.#client.once("end", () => resolve());
+    });
     this.#client.disconnect();
     if (isConnected) {
-      await Promise.race([ended, sleep(this.#clock, 2 * farewellMs, over).catch(() => undefined)]);
-      over.abort();
+      const cancel = this.#clock.after(2 * farewellMs, giveUp);
+      await ended;
+      cancel();
     }
   }
 

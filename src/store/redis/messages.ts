@@ -92,62 +92,57 @@ function digitsOf(revision: number): string {
   return `${revision}`.padStart(revisionDigits, "0");
 }
 
-/** A reply of the commit script: store time, revision, and what was not applied: its place, whether it was late, what was found. */
-export type CommitAnswer = readonly [
-  string,
-  string,
-  readonly (readonly [number, number, readonly (string | null)[]])[],
-];
-/** A reply of the read script: store time, revision, values of the keys, keys and values of the ranges. */
-export type ReadAnswer = readonly [
-  string,
-  string,
-  readonly (string | null)[],
-  readonly (readonly [readonly string[], readonly string[]])[],
-];
-
-export function commitReply(
-  changes: readonly Change[],
-  [time, revision, refusals]: CommitAnswer,
-): CommitReply {
+export function commitReply(changes: readonly Change[], answer: unknown): CommitReply {
+  const [time, revision, refusals] = listOf(answer);
   const applied: Outcome = { applied: true, revision: Number(revision) };
   const outcomes = changes.map((): Outcome => applied);
-  for (const [place, late, found] of refusals) {
-    const keys: string[] = [];
-    for (const one of changes[place - 1]?.expect ?? []) if ("key" in one) keys.push(one.key);
-    outcomes[place - 1] = {
-      applied: false,
-      late: late === 1,
-      found: keys.map((key, n) => entryOf(key, found[n])),
-    };
+  for (const refusal of listOf(refusals)) {
+    const [place, late, known] = listOf(refusal);
+    const found: (Entry | undefined)[] = [];
+    const values = listOf(known);
+    for (const one of changes[Number(place) - 1]?.expect ?? []) {
+      if ("key" in one) found.push(entryOf(one.key, values[found.length]));
+    }
+    outcomes[Number(place) - 1] = { applied: false, late: late === 1, found };
   }
   return { outcomes, storeTime: millisecondsOf(time) };
 }
 
-export function readReply(query: Query, [time, revision, values, ranges]: ReadAnswer): ReadReply {
+export function readReply(query: Query, answer: unknown): ReadReply {
+  const [time, revision, values, ranges] = listOf(answer);
+  const found = listOf(values);
   return {
-    entries: (query.keys ?? []).map((key, n) => entryOf(key, values[n])),
-    ranges: ranges.map(([keys, found]) => entriesOf(keys, found)),
+    entries: (query.keys ?? []).map((key, n) => entryOf(key, found[n])),
+    ranges: listOf(ranges).map(entriesOf),
     revision: Number(revision),
     storeTime: millisecondsOf(time),
   };
 }
 
-function entriesOf(keys: readonly string[], values: readonly string[]): Entry[] {
+/** From a list of the keys of a range, and one of their values. */
+function entriesOf(range: unknown): Entry[] {
+  const [keys, values] = listOf(range).map(listOf);
   const entries: Entry[] = [];
-  for (const [n, key] of keys.entries()) {
-    const entry = entryOf(key, values[n]);
+  for (const [n, key] of (keys ?? []).entries()) {
+    const entry = entryOf(String(key), values?.[n]);
     if (entry !== undefined) entries.push(entry);
   }
   return entries;
 }
 
-function entryOf(key: string, text: string | null | undefined): Entry | undefined {
-  if (text === null || text === undefined) return undefined;
+function entryOf(key: string, text: unknown): Entry | undefined {
+  if (typeof text !== "string") return undefined;
+  // oxlint-disable-next-line typescript/no-unsafe-assignment -- What `JSON.parse` returns is JSON.
   const value: Json = JSON.parse(text.slice(revisionDigits));
   return { key, revision: Number(text.slice(0, revisionDigits)), value };
 }
 
-function millisecondsOf(microseconds: string): number {
+/** A reply of our own scripts; anything else is a server that is none. */
+function listOf(answer: unknown): readonly unknown[] {
+  if (Array.isArray(answer)) return answer;
+  throw new TypeError("What answered is no Redis that runs our scripts.");
+}
+
+function millisecondsOf(microseconds: unknown): number {
   return Number(microseconds) / 1000;
 }

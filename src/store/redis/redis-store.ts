@@ -14,14 +14,7 @@ import type {
 import { Connection } from "./connection.js";
 import type { Limits } from "./driver.js";
 import { HintLine } from "./hint-line.js";
-import {
-  type CommitAnswer,
-  commitArguments,
-  commitReply,
-  type ReadAnswer,
-  readArguments,
-  readReply,
-} from "./messages.js";
+import { commitArguments, commitReply, readArguments, readReply } from "./messages.js";
 import { parseRedisUrl, type RedisPlace } from "./redis-url.js";
 import { Script } from "./script.js";
 import { commitScript, readScript } from "./scripts.js";
@@ -88,7 +81,7 @@ class RedisStore implements Store {
       outcome: "unknown",
       signal,
     });
-    return commitReply(changes, answer as CommitAnswer);
+    return commitReply(changes, answer);
   }
 
   async read(query: Query, { signal }: StoreOptions = {}): Promise<ReadReply> {
@@ -97,7 +90,7 @@ class RedisStore implements Store {
       outcome: "none",
       signal,
     });
-    return readReply(query, answer as ReadAnswer);
+    return readReply(query, answer);
   }
 
   async subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {

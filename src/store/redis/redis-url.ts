@@ -104,6 +104,6 @@ function loginOf(
 }
 
 /** For messages. */
-export function withoutLogin(url: string): string {
+function withoutLogin(url: string): string {
   return url.replace(/\/\/.*@/s, "//…@");
 }
