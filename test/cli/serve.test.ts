@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { needRedis, startRedis } from "../servers/redis.js";
+import { askRedis, needRedis, startRedis } from "../servers/redis.js";
 import { Desk, isAlive } from "./command.js";
 
 let desk: Desk;
@@ -51,8 +51,9 @@ describe("serve", () => {
   });
 
   test("says that a store on Redis may lose locks, and does not say the password", async ({ skip }) => {
-    const redis = await startRedis(needRedis(skip), ["--requirepass", "secret"]);
+    const redis = await startRedis(needRedis(skip));
     onTestFinished(() => redis.stop());
+    await askRedis(redis.port, (asked) => asked.config("SET", "requirepass", "secret"));
     const store = redis.url.replace("//", "//:secret@");
     const server = desk.start([...serve, "--store", store]);
     const [words] = await server.says(/engram-lock \S+ is running.\n[^]*Ctrl-C stops the server.\n/);

@@ -25,7 +25,7 @@ export function startRedis(command: string, settings: readonly string[] = []): P
         settings,
       ].flat(),
     url: (port) => `redis://127.0.0.1:${port}`,
-    ask: (port) => untilItAnswers(port),
+    ask: (port) => askRedis(port, (server) => server.ping()).then(() => undefined),
   });
 }
 
@@ -61,14 +61,5 @@ export async function askRedis<Answer>(
     return await ask(server);
   } finally {
     server.disconnect();
-  }
-}
-
-/** One that wants a password first answers as well. */
-async function untilItAnswers(port: number): Promise<void> {
-  try {
-    await askRedis(port, (server) => server.ping());
-  } catch (error) {
-    if (!(error instanceof Error && error.name === "ReplyError")) throw error;
   }
 }
