@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { networkStores } from "./contestants/stores.js";
 import { flushCostMs } from "./scratch.js";
 import { figure, table } from "./table.js";
 import { expiry } from "./workloads/expiry.js";
@@ -14,10 +15,11 @@ import type { Answer, Settings, Workload } from "./workloads/workload.js";
 
 const workloads: readonly Workload[] = [distinctPaths, manyAtOnce, hotPath, handover, expiry, pileUp, heap];
 
-const help = `Usage: npm run bench -- [--quick] [--only NAME]... [--without NAME]... [--seconds N] [--rounds N] [--json FILE]
+const help = `Usage: npm run bench -- [--quick] [--only NAME]... [--without NAME]... [--store NAMES] [--seconds N] [--rounds N] [--json FILE]
 
   --quick      see that everything runs; the figures mean little
   --without NAME  leave out a contestant, such as "embedded store"
+  --store NAMES  ${Object.keys(networkStores).join(",")}: only the contestants of these stores, in those of the benchmarks distinct and hot
   --only NAME  one of ${workloads.map(({ name }) => name).join(", ")}; may be repeated
   --seconds N  how long a round of a contestant lasts (default 1)
   --rounds N   how many rounds, of which the median is shown (default 5)
@@ -29,6 +31,7 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     only: { type: "string", multiple: true },
     without: { type: "string", multiple: true, default: [] },
+    store: { type: "string" },
     seconds: { type: "string" },
     rounds: { type: "string" },
     json: { type: "string" },
@@ -44,7 +47,15 @@ else if (values["heap-of"] !== undefined) await measureHeap(values["heap-of"], N
 else await runAll();
 
 async function runAll(): Promise<void> {
-  const { quick, only } = values;
+  const { quick } = values;
+  const stores = values.store?.split(",");
+  const only = values.only ?? (stores === undefined ? undefined : [distinctPaths.name, hotPath.name]);
+  const strange = stores?.find((name) => networkStores[name] === undefined);
+  if (strange !== undefined) {
+    process.stderr.write(`There is no store "${strange}".\n${help}`);
+    process.exitCode = 64;
+    return;
+  }
   const unknown = only?.find((name) => !workloads.some((workload) => workload.name === name));
   if (unknown !== undefined) {
     process.stderr.write(`There is no benchmark "${unknown}".\n${help}`);
@@ -54,6 +65,7 @@ async function runAll(): Promise<void> {
   const settings: Settings = {
     quick,
     without: values.without,
+    ...(stores === undefined ? {} : { instead: stores.flatMap((name) => networkStores[name] ?? []) }),
     pace: {
       seconds: positive("seconds", values.seconds, quick ? 0.1 : 1),
       rounds: Math.ceil(positive("rounds", values.rounds, quick ? 1 : 5)),

@@ -36,11 +36,18 @@ export const engramMemory: ContestantKind = { name: "memory store", open: () => 
 export const engramEmbedded: ContestantKind = { name: "embedded store", open: () => contestant("embedded") };
 
 async function contestant(store: StoreName): Promise<Contestant> {
-  const { locks, close } = await openManager(store);
+  return contestantOf(`${store} store`, await openManager(store));
+}
+
+/** A manager as the workloads see it; closed with it. */
+export function contestantOf(
+  name: string,
+  { locks, close }: Pick<OpenManager, "locks" | "close">,
+): Contestant {
   const agents = Array.from({ length: 1_000 }, (_, worker) => `agent-${worker}`);
   const agentOf = (worker: number): string => agents[worker] ?? `agent-${worker}`;
   return {
-    name: `${store} store`,
+    name,
     queues: true,
     async hold(path: string, worker: number, work: Work) {
       const lock = await locks.acquireLock(path, agentOf(worker));

@@ -6,11 +6,13 @@ import { figure } from "../table.js";
 import { type Workload, withContestants } from "./workload.js";
 
 const workers = 16;
+const usual = [engramMemory, engramEmbedded, asyncMutex, asyncLock];
 
 export const hotPath: Workload = {
   name: "hot",
   run: (settings) =>
-    withContestants(settings, [engramMemory, engramEmbedded, asyncMutex, asyncLock], async (contestants) => {
+    withContestants(settings, settings.instead ?? usual, async (open) => {
+      const contestants = open.filter(({ queues }) => queues);
       const turns = new Map(
         contestants.map(({ name }) => [name, Array.from({ length: workers }, () => 0)] as const),
       );

@@ -2,7 +2,7 @@
 import type { Contestant } from "../contestants/contestant.js";
 import { engramEmbedded, engramMemory } from "../contestants/engram-lock.js";
 import { asyncLock, asyncMutex } from "../contestants/in-process-peers.js";
-import { redis, redisFsync } from "../contestants/redis.js";
+import { redis, redisFsync, redisStore } from "../contestants/redis.js";
 import { type Cycle, inTurns, type Rates } from "../rounds.js";
 import { figure, ratio } from "../table.js";
 import { type Answer, type Workload, withContestants } from "./workload.js";
@@ -17,7 +17,7 @@ export const distinctPaths: Workload = {
   run: (settings) =>
     withContestants(
       settings,
-      [engramMemory, engramEmbedded, asyncMutex, asyncLock, redis, redisFsync],
+      settings.instead ?? [engramMemory, engramEmbedded, asyncMutex, asyncLock, redis, redisFsync],
       async (contestants) => {
         const byWorkers = new Map<number, Map<string, Rates>>();
         for (const workers of settings.quick ? [1, 64] : [1, 16, 64, 256]) {
@@ -66,12 +66,13 @@ function eights(mine: readonly string[]): string[][] {
   );
 }
 
-const comparisons = [
+const comparisons: readonly (readonly [ours: string, theirs: string])[] = [
   [engramMemory.name, asyncMutex.name],
   [engramMemory.name, asyncLock.name],
   [engramMemory.name, redis.name],
   [engramEmbedded.name, redisFsync.name],
-] as const;
+  ...redisStore.slice(1).map(({ name }) => [redisStore[0]?.name ?? "", name] as const),
+];
 
 function ratesAndCpu(
   what: string,

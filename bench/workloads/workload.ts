@@ -19,6 +19,8 @@ export interface Settings {
   readonly quick: boolean;
   /** Names of contestants to do without: whatever shares a process costs the others speed. */
   readonly without: readonly string[];
+  /** Those to run instead of the usual ones. */
+  readonly instead?: readonly ContestantKind[];
 }
 
 export interface Workload {
