@@ -36,7 +36,7 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
     }
     case "redis":
     case "rediss": {
-      const { openRedisStore } = await import("./store/redis/redis-store.js");
+      const { openRedisStore } = await import("./store/redis/open-redis-store.js");
       return openRedisStore(url, { clock });
     }
     default:

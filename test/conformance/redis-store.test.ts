@@ -1,7 +1,7 @@
 /** On a real server, bare and behind the fault layer; each case in a namespace of its own. */
 import { afterAll, beforeAll, test } from "vitest";
 import { systemClock } from "../../src/clock/system-clock.js";
-import { openRedisStore } from "../../src/store/redis/redis-store.js";
+import { openRedisStore } from "../../src/store/redis/open-redis-store.js";
 import type { Store } from "../../src/store/store.js";
 import { findRedis, givenRedis, needRedis, ownNamespace, redisProgram } from "../servers/redis.js";
 import type { TestServer } from "../servers/server.js";

@@ -1,4 +1,9 @@
-import { expect, test } from "vitest";
+import { execFileSync } from "node:child_process";
+import { copyFile, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
 import { LockError } from "../../src/errors.js";
 import { openStore } from "../../src/open-store.js";
 import { parseRedisUrl } from "../../src/store/redis/redis-url.js";
@@ -82,4 +87,20 @@ test("A refusal does not show the password.", () => {
       expect(JSON.stringify([error, (error as LockError).message])).not.toContain("secret");
     }
   }
+});
+
+test("Without the driver, opening says which package to install.", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "engram-lock-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  await cp(join(root, "dist"), join(folder, "dist"), { recursive: true });
+  // No package is found from there.
+  await copyFile(join(root, "package.json"), join(folder, "package.json"));
+  await writeFile(
+    join(folder, "open.mjs"),
+    `import { openStore } from "./dist/open-store.js";
+    await openStore("redis://127.0.0.1").catch((error) => console.log(error.name, error.message));`,
+  );
+  const said = execFileSync(process.execPath, [join(folder, "open.mjs")], { encoding: "utf8" });
+  expect(said).toBe('StoreError A store on Redis needs the package "ioredis": npm install ioredis\n');
 });

@@ -1,7 +1,7 @@
 /** What the tests of the Redis store need: servers and stores that go with the test. */
 import { onTestFinished, type TestContext } from "vitest";
 import { systemClock } from "../../src/clock/system-clock.js";
-import { openRedisStore, type RedisStoreOptions } from "../../src/store/redis/redis-store.js";
+import { openRedisStore, type RedisStoreOptions } from "../../src/store/redis/open-redis-store.js";
 import type { Entry, Store } from "../../src/store/store.js";
 import { needRedis, startRedis } from "../servers/redis.js";
 import type { TestServer } from "../servers/server.js";

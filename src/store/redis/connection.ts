@@ -2,9 +2,10 @@
 import { setMaxListeners } from "node:events";
 import { type Clock, sleep } from "../../clock/clock.js";
 import { StoreError } from "../store.js";
-import { type Client, createClient, farewellMs, type Limits } from "./driver.js";
+import { type Client, createClient, farewellMs } from "./driver.js";
 import { codeOf, failureOf, unsent } from "./failures.js";
 import { inspect } from "./inspection.js";
+import type { Limits } from "./limits.js";
 import type { RedisPlace } from "./redis-url.js";
 
 export interface Request {

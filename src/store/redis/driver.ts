@@ -1,16 +1,10 @@
 /** How this store uses ioredis: it never sends anything a second time or later, because only the manager knows whether that is harmless. */
 import { Cluster, Redis } from "ioredis";
 import { codeOf } from "./failures.js";
+import type { Limits } from "./limits.js";
 import type { RedisPlace } from "./redis-url.js";
 
 export type Client = Redis | Cluster;
-
-export interface Limits {
-  /** How long a request may take, and a connection be silent with one under way. Default 5,000. */
-  readonly requestMs: number;
-  /** How long a connection may take. */
-  readonly connectMs: number;
-}
 
 const firstPauseMs = 20;
 const longestPauseMs = 300;

@@ -1,8 +1,9 @@
 /** The connection for hints: made anew by itself, at another server of a cluster each time. What was said meanwhile is not heard. */
 import type { Redis } from "ioredis";
 import type { Cancel, Clock } from "../../clock/clock.js";
-import { createSubscriber, type Limits, pause } from "./driver.js";
+import { createSubscriber, pause } from "./driver.js";
 import { failureOf } from "./failures.js";
+import type { Limits } from "./limits.js";
 import type { RedisPlace } from "./redis-url.js";
 
 /** How often a line is asked for a sign of life that might be dead without anybody having said so. */

@@ -12,36 +12,19 @@ import type {
   Subscription,
 } from "../store.js";
 import { Connection } from "./connection.js";
-import type { Limits } from "./driver.js";
 import { HintLine } from "./hint-line.js";
+import type { Limits } from "./limits.js";
 import { commitArguments, commitReply, readArguments, readReply } from "./messages.js";
-import { parseRedisUrl, type RedisPlace } from "./redis-url.js";
+import type { RedisPlace } from "./redis-url.js";
 import { Script } from "./script.js";
 import { commitScript, readScript } from "./scripts.js";
 
-export interface RedisStoreOptions {
-  readonly clock: Clock;
-  readonly limits?: Partial<Limits>;
-}
-
 const commitBatch = new Script(commitScript);
 const readAtOnce = new Script(readScript);
-const usualLimits: Limits = { requestMs: 5_000, connectMs: 2_000 };
 
-/**
- * Opens the store at a URL `redis://…` or `rediss://…`, see docs/stores.md.
- *
- * Rejects with a `LockError` `invalid` when the URL is wrong, and with a `StoreError` that says what to do when the server cannot be reached or
- * cannot carry locks.
- */
-export async function openRedisStore(
-  url: string,
-  { clock, limits: given }: RedisStoreOptions,
-): Promise<Store> {
-  const place = parseRedisUrl(url);
-  const limits = { ...usualLimits, ...given };
-  const connection = await Connection.open(place, limits, clock);
-  return new RedisStore(connection, place, limits, clock);
+/** Rejects with a `StoreError` that says what to do when the server cannot be reached or cannot carry locks. */
+export async function openOn(place: RedisPlace, limits: Limits, clock: Clock): Promise<Store> {
+  return new RedisStore(await Connection.open(place, limits, clock), place, limits, clock);
 }
 
 class RedisStore implements Store {
