@@ -24,7 +24,7 @@ export async function openRedisStore(
   return openOn(place, limits, clock);
 }
 
-async function loadStore(): Promise<typeof import("./redis-store.js")> {
+async function loadStore() {
   try {
     return await import("./redis-store.js");
   } catch (error) {
