@@ -15,10 +15,14 @@ export interface Request {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Tries on a new connection whether all that is needed can be done. */
+type Attempt = (client: Client) => Promise<unknown>;
+
 export class Connection {
   /** For messages: where the server is, without a password. */
   readonly where: string;
   readonly #place: RedisPlace;
+  readonly #attempt: Attempt;
   readonly #clock: Clock;
   readonly #client: Client;
   #isTrusted = false;
@@ -27,8 +31,8 @@ export class Connection {
   #trouble: StoreError;
 
   /** Rejects with a `StoreError` when there is no server, or none that can carry locks. */
-  static async open(place: RedisPlace, limits: Limits, clock: Clock): Promise<Connection> {
-    const connection = new Connection(place, limits, clock);
+  static async open(place: RedisPlace, limits: Limits, clock: Clock, attempt: Attempt): Promise<Connection> {
+    const connection = new Connection(place, limits, clock, attempt);
     const late = new AbortController();
     try {
       await Promise.race([
@@ -44,8 +48,9 @@ export class Connection {
     }
   }
 
-  private constructor(place: RedisPlace, limits: Limits, clock: Clock) {
+  private constructor(place: RedisPlace, limits: Limits, clock: Clock, attempt: Attempt) {
     this.#place = place;
+    this.#attempt = attempt;
     this.#clock = clock;
     this.where = place.hosts.map(({ host, port }) => `${host}:${port}`).join(", ");
     this.#trouble = unsent(`Redis at ${this.where} did not answer in time.`, true);
@@ -118,6 +123,7 @@ export class Connection {
       if ("nodes" in server) continue;
       await inspect(server, this.where, requireDurable);
     }
+    await this.#attempt(this.#client);
   }
 
   #fail(error: unknown): void {

@@ -17,14 +17,27 @@ import type { Limits } from "./limits.js";
 import { commitArguments, commitReply, readArguments, readReply } from "./messages.js";
 import type { RedisPlace } from "./redis-url.js";
 import { Script } from "./script.js";
-import { commitScript, readScript } from "./scripts.js";
+import { commitScript, readScript, trialScript } from "./scripts.js";
 
 const commitBatch = new Script(commitScript);
 const readAtOnce = new Script(readScript);
+const tryOnce = new Script(trialScript);
 
 /** Rejects with a `StoreError` that says what to do when the server cannot be reached or cannot carry locks. */
 export async function openOn(place: RedisPlace, limits: Limits, clock: Clock): Promise<Store> {
-  return new RedisStore(await Connection.open(place, limits, clock), place, limits, clock);
+  const keys = keysOf(place);
+  const connection = await Connection.open(place, limits, clock, (client) => tryOnce.run(client, keys, []));
+  return new RedisStore(connection, place, limits, clock);
+}
+
+/** The braces put everything of a namespace into one slot of a cluster. */
+function home({ namespace }: RedisPlace): string {
+  return `{engram-lock:${namespace}}`;
+}
+
+/** As the scripts take them. */
+function keysOf(place: RedisPlace): readonly string[] {
+  return ["entries", "order", "meta"].map((name) => `${home(place)}:${name}`);
 }
 
 class RedisStore implements Store {
@@ -44,10 +57,8 @@ class RedisStore implements Store {
       maxKeysPerChange: 10_000,
     };
     this.#connection = connection;
-    // The braces put everything of a namespace into one slot of a cluster.
-    const home = `{engram-lock:${place.namespace}}`;
-    this.#keys = [`${home}:entries`, `${home}:order`, `${home}:meta`];
-    this.#channel = `${home}:hints`;
+    this.#keys = keysOf(place);
+    this.#channel = `${home(place)}:hints`;
     this.#hints = new HintLine({
       place,
       limits,
