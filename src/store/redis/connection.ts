@@ -15,13 +15,13 @@ export interface Request {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Tries on a new connection whether all that is needed can be done. */
+/** Tries on a new connection whether all that is needed can be done; resolves with what the server says of itself. */
 type Attempt = (client: Client) => Promise<unknown>;
 
 export class Connection {
   /** For messages: where the server is, without a password. */
   readonly where: string;
-  readonly #place: RedisPlace;
+  readonly #requireDurable: boolean;
   readonly #attempt: Attempt;
   readonly #clock: Clock;
   readonly #client: Client;
@@ -49,7 +49,7 @@ export class Connection {
   }
 
   private constructor(place: RedisPlace, limits: Limits, clock: Clock, attempt: Attempt) {
-    this.#place = place;
+    this.#requireDurable = place.requireDurable;
     this.#attempt = attempt;
     this.#clock = clock;
     this.where = place.hosts.map(({ host, port }) => `${host}:${port}`).join(", ");
@@ -117,13 +117,8 @@ export class Connection {
   }
 
   async #inspect(): Promise<void> {
-    const { isCluster, requireDurable } = this.#place;
-    const servers = isCluster && "nodes" in this.#client ? this.#client.nodes("master") : [this.#client];
-    for (const server of servers) {
-      if ("nodes" in server) continue;
-      await inspect(server, this.where, requireDurable);
-    }
-    await this.#attempt(this.#client);
+    const said = await this.#attempt(this.#client);
+    await inspect(String(said), this.#client, this.where, this.#requireDurable);
   }
 
   #fail(error: unknown): void {

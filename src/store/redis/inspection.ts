@@ -1,12 +1,17 @@
 /** Looks at a server before it is trusted with locks: once after every connection, because another server may be there now. */
-import type { Redis } from "ioredis";
+import type { Client } from "./driver.js";
 import { codeOf, unsent } from "./failures.js";
 
 const oldestMajor = 6;
 
-/** Rejects with a `StoreError` that says what is to be changed when the server cannot carry locks. */
-export async function inspect(server: Redis, where: string, requireDurable: boolean): Promise<void> {
-  const info = fieldsOf(await server.info());
+/** Rejects with a `StoreError` that says what is to be changed when the server, which says this of itself, cannot carry locks. */
+export async function inspect(
+  said: string,
+  client: Client,
+  where: string,
+  requireDurable: boolean,
+): Promise<void> {
+  const info = fieldsOf(said);
   const version = info.get("redis_version") ?? "";
   if (Number.parseInt(version, 10) < oldestMajor)
     throw unsent(`Redis at ${where} has version ${version}; ${oldestMajor} or later is needed.`, false);
@@ -16,10 +21,10 @@ export async function inspect(server: Redis, where: string, requireDurable: bool
       `Redis at ${where} would throw away locks when its memory is full: its maxmemory-policy is "${policy}". Set it to "noeviction".`,
       false,
     );
-  if (requireDurable) await requireDurableServer(server, where, Number(info.get("connected_slaves")));
+  if (requireDurable) await requireDurableServer(client, where, Number(info.get("connected_slaves")));
 }
 
-async function requireDurableServer(server: Redis, where: string, replicas: number): Promise<void> {
+async function requireDurableServer(server: Client, where: string, replicas: number): Promise<void> {
   const refuse = (why: string) =>
     unsent(
       `Redis at ${where} may lose what it has acknowledged, and the URL says requireDurable: ${why}`,
@@ -38,7 +43,7 @@ async function requireDurableServer(server: Redis, where: string, replicas: numb
 }
 
 /** `undefined` when the user may not see it. */
-async function setting(server: Redis, name: string): Promise<string | undefined> {
+async function setting(server: Client, name: string): Promise<string | undefined> {
   try {
     const reply: unknown = await server.config("GET", name);
     const value: unknown = Array.isArray(reply) ? reply[1] : undefined;

@@ -207,6 +207,8 @@ return {digits(now), digits(last), values(ARGV, 2, 2 + asked), ranges}
 /**
  * Does everything once that the other scripts do, without effect: a user who may do only some of it would leave half a commit behind. The removal comes
  * first, because a full server takes that, and after it the rest.
+ *
+ * Returns what this very server says of itself, as `INFO` does.
  */
 export const trialScript = `${beginning}
 redis.call('HDEL', meta, 'trial')
@@ -215,5 +217,5 @@ redis.call('HMGET', entries, 'trial')
 redis.call('ZRANGEBYLEX', order, '(\\255', '(\\255', 'LIMIT', 0, 1)
 redis.call('ZADD', order, 0, string.rep('\\255', 65))
 redis.call('HSET', meta, 'format', '1')
-return 'done'
+return redis.call('INFO')
 `;

@@ -70,12 +70,14 @@ function violations(lines: readonly Line[]): string[] {
     }
     for (const other of active.values()) {
       if (meet(line, other))
-        found.push(`${line.agent} and ${other.agent} hold ${line.paths} and ${other.paths}`);
+        found.push(`${line.agent} and ${other.agent} hold ${line.paths.join()} and ${other.paths.join()}`);
     }
     const least = Math.min(...line.tokens);
     for (const earlier of past) {
       if (meet(line, earlier) && Math.max(...earlier.tokens) >= least)
-        found.push(`${line.paths} has token ${least}, and earlier ${earlier.paths} had ${earlier.tokens}`);
+        found.push(
+          `${line.paths.join()} has token ${least}, and earlier ${earlier.paths.join()} had ${earlier.tokens.join()}`,
+        );
     }
     active.set(line.agent, line);
     past.push(line);
