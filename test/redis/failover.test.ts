@@ -3,13 +3,13 @@ import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, type TestContext, test } from "vitest";
-import { systemClock } from "../../src/clock/system-clock.js";
 import { createLockManager } from "../../src/create-lock-manager.js";
-import type { AcquiredLock, LockManager } from "../../src/lock-manager.js";
+import type { LockManager } from "../../src/lock-manager.js";
 import { listen } from "../conformance/cases/hints.js";
 import { apply, attempt, failure, keysIn, put, valueAt } from "../conformance/changes.js";
 import { askRedis, needRedis } from "../servers/redis.js";
 import { findProgram, need, startServer, type TestServer } from "../servers/server.js";
+import { lastCountedOn } from "../support/last-counted-on.js";
 import { open, proxyTo, redis } from "./stage.js";
 
 const anyFailure = expect.objectContaining({ name: "StoreError", retryable: true });
@@ -28,7 +28,7 @@ test("A replica that lagged behind takes over: locks are lost and their holders 
   link.requests("drop");
   link.replies("drop");
   const lost = await locks.acquireLock("/lost", "ann", { ttl: "2s", autoExtend: true });
-  const ended = whenLost(lost);
+  const ended = lastCountedOn(lost);
 
   await askRedis(second.port, (asked) => asked.replicaof("NO", "ONE"));
   await first.kill();
@@ -45,7 +45,7 @@ test("Everything is flushed: a holder is told at its next extension, and later t
   const server = await redis(skip);
   const locks = await managerOn(server.url);
   const lock = await locks.acquireLock("/a", "ann", { ttl: "1500ms", autoExtend: true });
-  const ended = whenLost(lock);
+  const ended = lastCountedOn(lock);
   await askRedis(server.port, (asked) => asked.flushall());
   const next = await locks.acquireLock("/a", "bob", { ttl: "1m" });
   expect(next.fencingToken).toBeGreaterThan(lock.fencingToken);
@@ -112,6 +112,10 @@ test("A cluster of three: a namespace is in one place, is found from anywhere, a
   await moveSlot(nodes, "{engram-lock:a}");
   expect(await valueAt(store, "x")).toBe(namespaces[0]);
   await apply(store, put("z"));
+
+  for (const { port } of nodes) await askRedis(port, (node) => node.config("SET", "requirepass", "secret"));
+  await expect(open(namespaces[0]!)).rejects.toThrow(failure({ retryable: false }));
+  await open(namespaces[0]!.replace("//", "//:secret@"));
 });
 
 test("A node of a cluster that is killed: its namespaces fail, and are back within a second of when the cluster counts on it again.", {
@@ -166,16 +170,6 @@ async function managerOn(url: string): Promise<LockManager> {
   const locks = await createLockManager({ maxRetries: 1 }, url);
   onTestFinished(() => locks.close());
   return locks;
-}
-
-/** Wall-clock time at which the lock's signal aborted, with the right code. */
-function whenLost({ signal }: AcquiredLock): Promise<number> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => {
-      if (signal.reason?.code === "lost") resolve(systemClock.now());
-      else reject(signal.reason);
-    });
-  });
 }
 
 async function follow(replica: TestServer, port: number): Promise<void> {

@@ -2,7 +2,7 @@
 import { setMaxListeners } from "node:events";
 import { type Clock, sleep } from "../../clock/clock.js";
 import { StoreError } from "../store.js";
-import { type Client, createClient, farewellMs } from "./driver.js";
+import { type Client, createClient, disconnect } from "./driver.js";
 import { codeOf, failureOf, unsent } from "./failures.js";
 import { inspect } from "./inspection.js";
 import type { Limits } from "./limits.js";
@@ -57,6 +57,7 @@ export class Connection {
     this.#client = createClient(place, limits);
     this.#client.on("error", (error: unknown) => this.#fail(error));
     this.#client.on("close", () => {
+      if (this.#isTrusted) this.#trouble = unsent(`The connection to Redis at ${this.where} was lost.`, true);
       this.#isTrusted = false;
     });
   }
@@ -80,19 +81,7 @@ export class Connection {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const { status } = this.#client;
-    const isConnected = status === "ready" || status === "connect";
-    let giveUp = (): void => undefined;
-    const ended = new Promise<void>((resolve) => {
-      giveUp = resolve;
-      this.#client.once("end", () => resolve());
-    });
-    this.#client.disconnect();
-    if (isConnected) {
-      const cancel = this.#clock.after(2 * farewellMs, giveUp);
-      await ended;
-      cancel();
-    }
+    await disconnect(this.#client, this.#clock);
   }
 
   /** Resolves when the first connection can be trusted; later ones are looked at by themselves. */
@@ -121,11 +110,13 @@ export class Connection {
     await inspect(String(said), this.#client, this.where, this.#requireDurable);
   }
 
-  #fail(error: unknown): void {
-    if (error instanceof StoreError) {
-      this.#trouble = error;
+  #fail(problem: unknown): void {
+    if (problem instanceof StoreError) {
+      this.#trouble = problem;
       return;
     }
+    // Of a cluster of which no node answers.
+    const error = problem instanceof Error && "lastNodeError" in problem ? problem.lastNodeError : problem;
     const failure = codeOf(error) === undefined ? undefined : failureOf(error, this.where, "none");
     const why = error instanceof Error ? error.message : String(error);
     this.#trouble = failure ?? unsent(`Redis at ${this.where} cannot be reached: ${why}`, true, error);

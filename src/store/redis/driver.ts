@@ -1,5 +1,6 @@
 /** How this store uses ioredis: it never sends anything a second time or later, because only the manager knows whether that is harmless. */
 import { Cluster, Redis } from "ioredis";
+import type { Clock } from "../../clock/clock.js";
 import { codeOf } from "./failures.js";
 import type { Limits } from "./limits.js";
 import type { RedisPlace } from "./redis-url.js";
@@ -9,7 +10,7 @@ export type Client = Redis | Cluster;
 const firstPauseMs = 20;
 const longestPauseMs = 300;
 /** What a connection gets to end in order, before it is cut. */
-export const farewellMs = 100;
+const farewellMs = 100;
 
 /** For requests. Not connected yet. */
 export function createClient(place: RedisPlace, limits: Limits): Client {
@@ -76,4 +77,18 @@ function target({ hosts, sentinel }: RedisPlace, attempt = 0) {
 /** Before the `times`-th attempt to connect again, in milliseconds. */
 export function pause(times: number): number {
   return Math.min(firstPauseMs * 2 ** (times - 1), longestPauseMs) * (0.75 + Math.random() / 2);
+}
+
+/** Ends a client for good; resolves when its connection is gone. */
+export async function disconnect(client: Client, clock: Clock): Promise<void> {
+  const isConnected = client.status === "ready" || client.status === "connect";
+  const ended = new Promise<void>((resolve) => {
+    const cancel = clock.after(isConnected ? 2 * farewellMs : 0, resolve);
+    client.once("end", () => {
+      cancel();
+      resolve();
+    });
+  });
+  client.disconnect();
+  await ended;
 }

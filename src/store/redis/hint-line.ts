@@ -1,7 +1,7 @@
 /** The connection for hints: made anew by itself, at another server of a cluster each time. What was said meanwhile is not heard. */
 import type { Redis } from "ioredis";
 import type { Cancel, Clock } from "../../clock/clock.js";
-import { createSubscriber, pause } from "./driver.js";
+import { createSubscriber, disconnect, pause } from "./driver.js";
 import { failureOf } from "./failures.js";
 import type { Limits } from "./limits.js";
 import type { RedisPlace } from "./redis-url.js";
@@ -44,10 +44,11 @@ export class HintLine {
   }
 
   /** Idempotent. */
-  close(): void {
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     this.#cancel();
-    this.#client?.disconnect();
+    if (this.#client !== undefined) await disconnect(this.#client, this.#options.clock);
   }
 
   async #connect(): Promise<void> {
@@ -66,7 +67,10 @@ export class HintLine {
       client.disconnect();
       throw trouble ?? error;
     }
-    if (this.#isClosed) client.disconnect();
+    if (this.#isClosed) {
+      client.disconnect();
+      return;
+    }
     client.once("end", () => this.#later());
     this.#watch(client);
   }
@@ -76,7 +80,9 @@ export class HintLine {
       signOfLifeMs,
       () => {
         client.ping().then(
-          () => this.#watch(client),
+          () => {
+            if (client.status === "ready") this.#watch(client);
+          },
           () => client.disconnect(),
         );
       },

@@ -95,7 +95,6 @@ class RedisStore implements Store {
 
   async close(): Promise<void> {
     this.#listeners.clear();
-    this.#hints.close();
-    await this.#connection.close();
+    await Promise.all([this.#hints.close(), this.#connection.close()]);
   }
 }

@@ -1,7 +1,8 @@
 /** The server goes away and comes back. */
 import { expect, test } from "vitest";
-import type { AcquiredLock, LockManager } from "../../../src/lock-manager.js";
+import type { LockManager } from "../../../src/lock-manager.js";
 import { refusal } from "../../manager/stage.js";
+import { lastCountedOn } from "../../support/last-counted-on.js";
 import { type FindPlace, managerOn } from "../network-suite.js";
 
 const maxRetries = 2;
@@ -17,7 +18,7 @@ export function outageCases(find: FindPlace): void {
     const locks = await managerOn(url, config);
     const observer = await managerOn(place.url);
     const held = await locks.acquireLock("/held", "ann", { ttl: "1500ms", autoExtend: true });
-    const told = whenLost(held);
+    const told = lastCountedOn(held);
     proxy.refuse();
     await isUnavailable(locks);
     const shown = await observer.getLock("/held");
@@ -38,7 +39,7 @@ export function outageCases(find: FindPlace): void {
     const other = await managerOn(url, config);
     const held = await locks.acquireLock("/held", "ann", { ttl: "1500ms", autoExtend: true });
     const kept = await other.acquireLock("/kept", "bob", { ttl: "1m" });
-    const told = whenLost(held);
+    const told = lastCountedOn(held);
     await server.kill();
     const latestExpiry = Date.now() + held.ttlMs;
     await isUnavailable(locks);
@@ -77,11 +78,4 @@ async function timeUntilServed(locks: LockManager): Promise<number> {
     )
     .toBe(true);
   return performance.now() - began;
-}
-
-/** Wall-clock time, which is that of every server of this machine, at which a holder was told that it lost its lock. */
-function whenLost({ signal }: AcquiredLock): Promise<number> {
-  return new Promise((resolve) => {
-    signal.addEventListener("abort", () => resolve(Date.now()));
-  });
 }
