@@ -60,7 +60,8 @@ async function startServer({ store: url, host, port, logLevel }: ServeRequest): 
       version: wiring.version,
     });
     closing.unshift(() => server.drain());
-    return { url: server.url, durable: store.traits.durable, stop };
+    const { durable, promise } = store.traits;
+    return { url: server.url, durable, promise, stop };
   } catch (error) {
     await stop();
     throw error;

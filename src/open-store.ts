@@ -10,12 +10,12 @@ export interface OpenStoreOptions {
 }
 
 const allowed =
-  '"memory:" (this process only), "file:PATH" (a directory on this machine), "postgres://HOST/DATABASE" or "etcd://HOST:PORT"';
+  '"memory:" (this process only), "file:PATH" (a directory on this machine), "postgres://HOST/DATABASE", "etcd://HOST:PORT" or "redis://HOST"';
 
 /**
  * Opens a store: `memory:`; `file:PATH` for an embedded durable one in that directory, which any number of processes of this machine may share; or one
- * that those of any number of machines may share: `postgres://HOST/DATABASE`, or `etcd://HOST:PORT` (`etcds:` over TLS). What else their URLs may
- * say is in `docs/stores.md`.
+ * that those of any number of machines may share: `postgres://HOST/DATABASE` (needs the package `pg`), `etcd://HOST:PORT` (`etcds:` over TLS), or
+ * `redis://HOST` (`rediss:` over TLS; needs the package `ioredis`). What else their URLs may say is in `docs/stores.md`.
  *
  * @throws LockError `invalid` when the URL names no store; StoreError when the store cannot be opened.
  */
@@ -44,6 +44,11 @@ export async function openStore(url: string, options: OpenStoreOptions = {}): Pr
     case "etcds": {
       const { openEtcdStore } = await import("./store/etcd/etcd-store.js");
       return openEtcdStore(url, { clock });
+    }
+    case "redis":
+    case "rediss": {
+      const { openRedisStore } = await import("./store/redis/open-redis-store.js");
+      return openRedisStore(url, { clock });
     }
     default:
       throw invalid("store", url, allowed);

@@ -50,7 +50,11 @@ export const engramEmbedded: ContestantKind = {
   open: async () => contestantOf("embedded store", await openManager("embedded")),
 };
 
-export function contestantOf(name: string, { locks, close }: OpenManager): Contestant {
+/** A manager as the workloads see it; closed with it. */
+export function contestantOf(
+  name: string,
+  { locks, close }: Pick<OpenManager, "locks" | "close">,
+): Contestant {
   const agents = Array.from({ length: 1_000 }, (_, worker) => `agent-${worker}`);
   const agentOf = (worker: number): string => agents[worker] ?? `agent-${worker}`;
   return {

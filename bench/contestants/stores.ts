@@ -2,8 +2,11 @@
 import type { ContestantKind } from "./contestant.js";
 import { onEtcd } from "./etcd.js";
 import { postgresStore } from "./postgres.js";
+import { redisStore } from "./redis.js";
 
+/** Ours first. */
 export const networkStores: Readonly<Record<string, readonly ContestantKind[]>> = {
   postgres: postgresStore,
   etcd: onEtcd,
+  redis: redisStore,
 };

@@ -2,8 +2,8 @@
 import type { Contestant } from "../contestants/contestant.js";
 import { engramEmbedded, engramMemory } from "../contestants/engram-lock.js";
 import { asyncLock, asyncMutex } from "../contestants/in-process-peers.js";
-import { postgresStore } from "../contestants/postgres.js";
 import { redis, redisFsync } from "../contestants/redis.js";
+import { networkStores } from "../contestants/stores.js";
 import { type Cycle, inTurns, type Rates } from "../rounds.js";
 import { figure, ratio } from "../table.js";
 import { type Answer, type Workload, withContestants } from "./workload.js";
@@ -72,7 +72,9 @@ const comparisons: readonly (readonly [ours: string, theirs: string])[] = [
   [engramMemory.name, asyncLock.name],
   [engramMemory.name, redis.name],
   [engramEmbedded.name, redisFsync.name],
-  ...postgresStore.slice(1).map(({ name }) => [postgresStore[0]?.name ?? "", name] as const),
+  ...Object.values(networkStores).flatMap(([ours, ...peers]) =>
+    peers.map(({ name }) => [ours?.name ?? "", name] as const),
+  ),
 ];
 
 function ratesAndCpu(

@@ -31,7 +31,7 @@ export async function serve(call: Call, flags: ServeFlags): Promise<number> {
     .catch((error: unknown) => {
       throw cannotListen(error, flags.listen) ?? error;
     });
-  await call.out.result(addresses(server, store), () => welcome(call, server, store.value));
+  await call.out.result(addresses(server, store), () => welcome(call, server, withoutLogin(store.value)));
   await stopped;
   call.out.note("stopping; what runs may finish. A second signal ends it at once.");
   await server.stop();
@@ -70,24 +70,32 @@ function cannotListen(error: unknown, address: string): CommandError | undefined
 
 function configOf(call: Call, flags: ServeFlags, store: Setting<string>): object {
   return {
-    store: { value: store.value, from: store.origin },
+    store: { value: withoutLogin(store.value), from: store.origin },
     listen: { value: flags.listen },
     log_level: { value: flags.logLevel },
     user_file: userConfigFile(call.around.env),
   };
 }
 
-function addresses({ url, durable }: RunningServer, store: Setting<string>): object {
-  return { url, store: store.value, durable, metrics: `${url}/metrics`, docs: `${url}/docs` };
+function addresses({ url, durable, promise }: RunningServer, store: Setting<string>): object {
+  return {
+    url,
+    store: withoutLogin(store.value),
+    durable,
+    promise,
+    metrics: `${url}/metrics`,
+    docs: `${url}/docs`,
+  };
 }
 
-function welcome(call: Call, { url, durable }: RunningServer, store: string): string {
+function welcome(call: Call, server: RunningServer, store: string): string {
+  const { url } = server;
   const { bold } = call.out.paint;
   const command = commandName();
   return [
     `${bold(`engram-lock ${call.wiring.version}`)} is running.`,
     ...facts([
-      ["store", `${store}   ${durable ? "locks outlive a crash" : "locks end with this process"}`],
+      ["store", `${store}   ${worthOf(server)}`],
       ["address", url],
       ["metrics", `${url}/metrics`],
       ["docs", `${url}/docs`],
@@ -99,6 +107,16 @@ function welcome(call: Call, { url, durable }: RunningServer, store: string): st
     "",
     "Ctrl-C stops the server.",
   ].join("\n");
+}
+
+function worthOf({ durable, promise }: RunningServer): string {
+  if (promise === "efficiency") return "for efficiency: a failing server may lose locks, see docs/stores.md";
+  return durable ? "locks outlive a crash" : "locks end with this process";
+}
+
+/** The store's URL for people to see: who logs in there, and how, is nobody's business. */
+function withoutLogin(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)[^/?#]*@/, "$1…@");
 }
 
 /** What to type to get this very program, also from a clone where nothing is installed. */

@@ -21,6 +21,8 @@ export interface RunningServer {
   readonly url: string;
   /** Whether acknowledged locks survive a crash; for the words at the start. */
   readonly durable: boolean;
+  /** `efficiency`: the store may lose acknowledged locks. */
+  readonly promise: "correctness" | "efficiency";
   /** Takes no new waits, lets what runs finish, and closes everything down to the store. */
   stop(): Promise<void>;
 }

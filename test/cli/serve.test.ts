@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { askRedis, needRedis, startRedis } from "../servers/redis.js";
 import { Desk, isAlive } from "./command.js";
 
 let desk: Desk;
@@ -43,9 +44,23 @@ describe("serve", () => {
     expect(rest).toEqual({
       store: "memory:",
       durable: false,
+      promise: "correctness",
       metrics: `${url}/metrics`,
       docs: `${url}/docs`,
     });
+  });
+
+  test("says that a store on Redis may lose locks, and does not say the password", async ({ skip }) => {
+    const redis = await startRedis(needRedis(skip));
+    onTestFinished(() => redis.stop());
+    await askRedis(redis.port, (asked) => asked.config("SET", "requirepass", "secret"));
+    const store = redis.url.replace("//", "//:secret@");
+    const server = desk.start([...serve, "--store", store]);
+    const [words] = await server.says(/engram-lock \S+ is running.\n[^]*Ctrl-C stops the server.\n/);
+    expect(words).toContain(
+      `redis://…@127.0.0.1:${redis.port}   for efficiency: a failing server may lose locks, see docs/stores.md`,
+    );
+    expect(words).not.toContain("secret");
   });
 
   test.each([["SIGTERM"], ["SIGINT"]] as const)(

@@ -11,7 +11,7 @@ const here = join(
   "test/processes",
 );
 
-export type Work = "race" | "load" | "wait" | "queue" | "hold";
+export type Work = "race" | "mix" | "load" | "wait" | "queue" | "hold";
 
 export interface ProcessOptions {
   /** A module that is loaded first, in the folder of `agent.mjs`. */

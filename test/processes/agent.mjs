@@ -1,5 +1,5 @@
 // @ts-nocheck -- runs the built library, which need not be there yet when types are checked
-// A process of its own that uses the built library on an embedded store. Arguments: the store's URL, what to do, and more.
+// A process of its own that uses the built library on a store. Arguments: the store's URL, what to do, and more.
 // It prints one line for each thing that happened, and does the next when a line comes in where that is said.
 
 import { appendFileSync } from "node:fs";
@@ -29,6 +29,27 @@ const works = {
       if (round % 4 === 0) await new Promise((resolve) => setImmediate(resolve));
       appendFileSync(file, `end ${agent} ${lock.fencingToken}\n`);
       await lock.release();
+    }
+  },
+
+  /**
+   * Takes by turns several paths at once, the tree above them, and a path below one of them; writes each beginning and end to a file, as JSON.
+   */
+  async mix(locks) {
+    const [root = "", file = "", rounds = ""] = rest;
+    const wishes = [
+      { scope: "resource", paths: ["a", "b", "c"].map((name) => `${root}/${name}`) },
+      { scope: "tree", paths: [root] },
+      { scope: "resource", paths: [`${root}/b/x`] },
+    ];
+    for (let round = 0; round < Number(rounds); round++) {
+      const { scope, paths } = wishes[(round + process.pid) % wishes.length];
+      const taken = await locks.acquireMultipleLocks(paths, agent, { scope, timeout: "1m", ttl: "1m" });
+      const tokens = taken.map((lock) => lock.fencingToken);
+      appendFileSync(file, `${JSON.stringify({ what: "begin", agent, scope, paths, tokens })}\n`);
+      if (round % 4 === 0) await new Promise((resolve) => setImmediate(resolve));
+      appendFileSync(file, `${JSON.stringify({ what: "end", agent, scope, paths, tokens })}\n`);
+      await Promise.all(taken.map((lock) => lock.release()));
     }
   },
 
