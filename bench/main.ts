@@ -10,16 +10,26 @@ import { handover } from "./workloads/handover.js";
 import { heap, measureHeap } from "./workloads/heap.js";
 import { hotPath } from "./workloads/hot-path.js";
 import { pileUp } from "./workloads/pile-up.js";
+import { manyProcesses, workInProcess } from "./workloads/processes.js";
 import { distinctPaths, manyAtOnce } from "./workloads/throughput.js";
 import type { Answer, Settings, Workload } from "./workloads/workload.js";
 
-const workloads: readonly Workload[] = [distinctPaths, manyAtOnce, hotPath, handover, expiry, pileUp, heap];
+const workloads: readonly Workload[] = [
+  distinctPaths,
+  manyAtOnce,
+  hotPath,
+  handover,
+  expiry,
+  pileUp,
+  heap,
+  manyProcesses,
+];
 
 const help = `Usage: npm run bench -- [--quick] [--only NAME]... [--without NAME]... [--store NAMES] [--seconds N] [--rounds N] [--json FILE]
 
   --quick      see that everything runs; the figures mean little
   --without NAME  leave out a contestant, such as "embedded store"
-  --store NAMES  ${Object.keys(networkStores).join(",")}: only the contestants of these stores, in those of the benchmarks distinct and hot
+  --store NAMES  ${Object.keys(networkStores).join(",")}: only the contestants of these stores, in distinct, hot and processes
   --only NAME  one of ${workloads.map(({ name }) => name).join(", ")}; may be repeated
   --seconds N  how long a round of a contestant lasts (default 1)
   --rounds N   how many rounds, of which the median is shown (default 5)
@@ -39,17 +49,21 @@ const { values } = parseArgs({
     // How this program asks itself to measure in a fresh process.
     "heap-of": { type: "string" },
     count: { type: "string" },
+    part: { type: "string" },
   },
 });
 
 if (values.help) process.stdout.write(help);
+else if (values.part !== undefined) await workInProcess(JSON.parse(values.part));
 else if (values["heap-of"] !== undefined) await measureHeap(values["heap-of"], Number(values.count));
 else await runAll();
 
 async function runAll(): Promise<void> {
   const { quick } = values;
   const stores = values.store?.split(",");
-  const only = values.only ?? (stores === undefined ? undefined : [distinctPaths.name, hotPath.name]);
+  const only =
+    values.only ??
+    (stores === undefined ? undefined : [distinctPaths.name, hotPath.name, manyProcesses.name]);
   const strange = stores?.find((name) => networkStores[name] === undefined);
   if (strange !== undefined) {
     process.stderr.write(`There is no store "${strange}".\n${help}`);

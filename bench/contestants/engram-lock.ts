@@ -2,7 +2,7 @@
 import { createLockManager } from "../../src/create-lock-manager.js";
 import type { LockManager } from "../../src/lock-manager.js";
 import { openStore } from "../../src/open-store.js";
-import type { Store } from "../../src/store/store.js";
+import type { CommitReply, Store } from "../../src/store/store.js";
 import { scratchFolder } from "../scratch.js";
 import type { Contestant, ContestantKind, Work } from "./contestant.js";
 
@@ -49,6 +49,34 @@ export const engramEmbedded: ContestantKind = {
   name: "embedded store",
   open: async () => contestantOf("embedded store", await openManager("embedded")),
 };
+
+/** Our manager on a store whose server runs. */
+export async function managerAt(name: string, url: string): Promise<Contestant> {
+  const store = await openStore(url);
+  const counted = { changes: 0, refused: 0 };
+  const commit = async (...call: Parameters<Store["commit"]>): Promise<CommitReply> => {
+    const reply = await store.commit(...call);
+    counted.changes += reply.outcomes.length;
+    for (const { applied } of reply.outcomes) if (!applied) counted.refused++;
+    return reply;
+  };
+  const locks = await createLockManager(
+    {},
+    {
+      traits: store.traits,
+      commit,
+      read: (...call) => store.read(...call),
+      subscribe: (listener) => store.subscribe(listener),
+      close: () => store.close(),
+    },
+  );
+  const close = async (): Promise<void> => {
+    await locks.close();
+    await store.close();
+  };
+  const refusedShare = (): number => counted.refused / Math.max(counted.changes, 1);
+  return { ...contestantOf(name, { locks, close }), refusedShare };
+}
 
 /** A manager as the workloads see it; closed with it. */
 export function contestantOf(

@@ -8,89 +8,51 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "undici";
-import { createLockManager } from "../../src/create-lock-manager.js";
-import { openStore } from "../../src/open-store.js";
 import { scratchFolder } from "../scratch.js";
-import type { Contestant, ContestantKind, Work } from "./contestant.js";
+import { type Contestant, onSite, type Site, type SiteKind } from "./contestant.js";
+import { managerAt } from "./engram-lock.js";
 
 const program = "etcd";
 const why = `no ${program} on the PATH`;
 
-const engramEtcd: ContestantKind = { name: "etcd store", why, open: () => opened(openOurs) };
+const engramEtcd = onSite({
+  name: "etcd store",
+  why,
+  start: share,
+  at: (origin) => managerAt("etcd store", origin.replace("http:", "etcd:")),
+});
 /** A key that is put if it is absent, and deleted if it is still the same: no lease, no waiting. */
-const etcdPutIfAbsent: ContestantKind = {
-  name: "etcd, put if absent",
-  why,
-  open: () => opened(openPutIfAbsent),
-};
+const etcdPutIfAbsent = onSite({ name: "etcd, put if absent", why, start: share, at: openPutIfAbsent });
 /** What the etcd3 package does: a lease of its own for each lock, which is revoked to give it back. No waiting. */
-const etcdLeaseLock: ContestantKind = {
-  name: "etcd, lease per lock",
-  why,
-  open: () => opened(openLeaseLock),
-};
+const etcdLeaseLock = onSite({ name: "etcd, lease per lock", why, start: share, at: openLeaseLock });
 /** etcd's own lock service, which is the mutex of its Go client: it queues. One lease for each worker. */
-const etcdLockService: ContestantKind = {
-  name: "etcd, lock service",
-  why,
-  open: () => opened(openLockService),
-};
+const etcdLockService = onSite({ name: "etcd, lock service", why, start: share, at: openLockService });
 
-export const onEtcd: readonly ContestantKind[] = [
-  engramEtcd,
-  etcdPutIfAbsent,
-  etcdLeaseLock,
-  etcdLockService,
-];
+export const onEtcd: readonly SiteKind[] = [engramEtcd, etcdPutIfAbsent, etcdLeaseLock, etcdLockService];
 
-interface Server {
-  readonly port: number;
-  end(): Promise<void>;
-}
-
-let server: Promise<Server | undefined> | undefined;
+let server: Promise<Site | undefined> | undefined;
 let users = 0;
 
 /** All contestants share one server, which ends with the last of them. */
-async function opened(open: (port: number) => Promise<Contestant>): Promise<Contestant | undefined> {
+async function share(): Promise<Site | undefined> {
   server ??= startServer();
   const running = await server;
   if (running === undefined) return undefined;
   users++;
-  const contestant = await open(running.port);
   return {
-    ...contestant,
-    async close() {
-      await contestant.close();
+    url: running.url,
+    async stop() {
       if (--users > 0) return;
       server = undefined;
-      await running.end();
+      await running.stop();
     },
   };
 }
 
-async function openOurs(port: number): Promise<Contestant> {
-  const store = await openStore(`etcd://127.0.0.1:${port}`);
-  const locks = await createLockManager({ type: "enhanced" }, store);
+async function openPutIfAbsent(origin: string): Promise<Contestant> {
+  const { ask, close } = connect(origin);
   return {
-    name: engramEtcd.name,
-    queues: true,
-    async hold(path: string, worker: number, work: Work) {
-      const lock = await locks.acquireLock(path, `agent-${worker}`);
-      await work();
-      await lock.release();
-    },
-    async close() {
-      await locks.close();
-      await store.close();
-    },
-  };
-}
-
-async function openPutIfAbsent(port: number): Promise<Contestant> {
-  const { ask, close } = connect(port);
-  return {
-    name: etcdPutIfAbsent.name,
+    name: "etcd, put if absent",
     queues: false,
     async hold(path, _worker, work) {
       const key = encoded(`raw${path}`);
@@ -106,10 +68,10 @@ async function openPutIfAbsent(port: number): Promise<Contestant> {
   };
 }
 
-async function openLeaseLock(port: number): Promise<Contestant> {
-  const { ask, close } = connect(port);
+async function openLeaseLock(origin: string): Promise<Contestant> {
+  const { ask, close } = connect(origin);
   return {
-    name: etcdLeaseLock.name,
+    name: "etcd, lease per lock",
     queues: false,
     async hold(path, _worker, work) {
       const key = encoded(`leased${path}`);
@@ -124,8 +86,8 @@ async function openLeaseLock(port: number): Promise<Contestant> {
   };
 }
 
-async function openLockService(port: number): Promise<Contestant> {
-  const { ask, close } = connect(port);
+async function openLockService(origin: string): Promise<Contestant> {
+  const { ask, close } = connect(origin);
   const leases = new Map<number, Promise<Record<string, unknown>>>();
   const leaseOf = async (worker: number): Promise<unknown> => {
     const granted = leases.get(worker) ?? ask("lease/grant", { TTL: "3600" });
@@ -133,7 +95,7 @@ async function openLockService(port: number): Promise<Contestant> {
     return (await granted)["ID"];
   };
   return {
-    name: etcdLockService.name,
+    name: "etcd, lock service",
     queues: true,
     async hold(path, worker, work) {
       const { key } = await ask("lock/lock", {
@@ -151,11 +113,11 @@ function encoded(text: string): string {
   return Buffer.from(text).toString("base64");
 }
 
-function connect(port: number): {
+function connect(origin: string): {
   ask: (what: string, body: object) => Promise<Record<string, unknown>>;
   close: () => Promise<void>;
 } {
-  const pool = new Pool(`http://127.0.0.1:${port}`, { connections: 256 });
+  const pool = new Pool(origin, { connections: 256 });
   return {
     async ask(what, body) {
       const answer = await pool.request({
@@ -171,7 +133,7 @@ function connect(port: number): {
   };
 }
 
-async function startServer(): Promise<Server | undefined> {
+async function startServer(): Promise<Site | undefined> {
   const folder = scratchFolder("etcd");
   const [port, peerPort] = [await freePort(), await freePort()];
   const [client, peer] = [`http://127.0.0.1:${port}`, `http://127.0.0.1:${peerPort}`];
@@ -189,13 +151,13 @@ async function startServer(): Promise<Server | undefined> {
     { stdio: "ignore" },
   );
   const ended = once(child, "exit").catch(() => undefined);
-  const end = async (): Promise<void> => {
+  const stop = async (): Promise<void> => {
     child.kill("SIGKILL");
     await ended;
     folder.remove();
   };
   const started = await Promise.race([untilHealthy(client), ended.then(() => false)]);
-  if (started) return { port, end };
+  if (started) return { url: client, stop };
   folder.remove();
   return undefined;
 }

@@ -6,12 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "pg";
 import { type ScratchFolder, scratchFolder } from "../scratch.js";
-
-export interface SharedServer {
-  readonly url: string;
-  /** Ends the server when nobody else uses it. */
-  giveBack(): Promise<void>;
-}
+import type { Site } from "./contestant.js";
 
 interface Running {
   readonly url: string;
@@ -22,8 +17,8 @@ interface Running {
 let running: Promise<Running> | undefined;
 let users = 0;
 
-/** Undefined where PostgreSQL is not installed. */
-export async function sharePostgres(): Promise<SharedServer | undefined> {
+/** Undefined where PostgreSQL is not installed. Stopped when the last who uses it stops it. */
+export async function sharePostgres(): Promise<Site | undefined> {
   const programs = findPrograms();
   if (programs === undefined) return undefined;
   running ??= start(programs);
@@ -31,7 +26,7 @@ export async function sharePostgres(): Promise<SharedServer | undefined> {
   const { url, child, folder } = await running;
   return {
     url,
-    async giveBack() {
+    async stop() {
       users--;
       if (users > 0) return;
       running = undefined;

@@ -4,36 +4,34 @@
  */
 import { randomUUID } from "node:crypto";
 import pg from "pg";
-import type { ContestantKind } from "./contestant.js";
-import { contestantOf, openManagerOn } from "./engram-lock.js";
-import { type SharedServer, sharePostgres } from "./postgres-server.js";
+import { onSite, type SiteKind } from "./contestant.js";
+import { managerAt } from "./engram-lock.js";
+import { sharePostgres } from "./postgres-server.js";
 
 const why = "PostgreSQL is not installed";
 /** More make both of them slower here. */
 const connections = 16;
 
-const engramPostgres: ContestantKind = {
+const engramPostgres = onSite({
   name: "PostgreSQL store",
   why,
-  async open() {
-    const server = await sharePostgres();
-    if (server === undefined) return undefined;
-    return contestantOf("PostgreSQL store", await openManagerOn(server.url, 100, () => server.giveBack()));
-  },
-};
+  start: sharePostgres,
+  at: (url) => managerAt("PostgreSQL store", url),
+});
 
 const take = `insert into row_locks (path, owner, expires_at) values ($1, $2, now() + interval '1 minute')
   on conflict (path) do update set owner = excluded.owner, expires_at = excluded.expires_at
   where row_locks.expires_at < now() returning owner`;
 
-const postgresRows: ContestantKind = {
+const postgresRows = onSite({
   name: "PostgreSQL rows",
   why,
-  async open() {
-    const server = await sharePostgres();
-    if (server === undefined) return undefined;
-    const pool = openPool(server);
-    await pool.query("create table row_locks (path text primary key, owner text, expires_at timestamptz)");
+  start: sharePostgres,
+  async at(url) {
+    const pool = openPool(url);
+    await pool.query(
+      "create table if not exists row_locks (path text primary key, owner text, expires_at timestamptz)",
+    );
     return {
       name: "PostgreSQL rows",
       queues: false,
@@ -45,21 +43,17 @@ const postgresRows: ContestantKind = {
         const text = "delete from row_locks where path = $1 and owner = $2";
         await pool.query({ name: "give back", text, values: [path, owner] });
       },
-      async close() {
-        await pool.end();
-        await server.giveBack();
-      },
+      close: () => pool.end(),
     };
   },
-};
+});
 
-const postgresAdvisoryLocks: ContestantKind = {
+const postgresAdvisoryLocks = onSite({
   name: "advisory locks",
   why,
-  async open() {
-    const server = await sharePostgres();
-    if (server === undefined) return undefined;
-    const pool = openPool(server);
+  start: sharePostgres,
+  async at(url) {
+    const pool = openPool(url);
     return {
       name: "advisory locks",
       queues: true,
@@ -82,18 +76,15 @@ const postgresAdvisoryLocks: ContestantKind = {
           client.release();
         }
       },
-      async close() {
-        await pool.end();
-        await server.giveBack();
-      },
+      close: () => pool.end(),
     };
   },
-};
+});
 
 /** Our own manager first, and then its peers, all on one server. */
-export const postgresStore: readonly ContestantKind[] = [engramPostgres, postgresRows, postgresAdvisoryLocks];
+export const postgresStore: readonly SiteKind[] = [engramPostgres, postgresRows, postgresAdvisoryLocks];
 
-function openPool({ url }: SharedServer): pg.Pool {
+function openPool(url: string): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max: connections });
   // When the server ends, connections that say goodbye may still be told so, and an error that nobody hears would end the process.
   pool.on("error", () => {});

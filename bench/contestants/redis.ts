@@ -9,10 +9,11 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { createLockManager } from "../../src/create-lock-manager.js";
+import { Mutex } from "redis-semaphore";
+import Redlock from "redlock";
 import { scratchFolder } from "../scratch.js";
-import type { Contestant, ContestantKind } from "./contestant.js";
-import { contestantOf } from "./engram-lock.js";
+import { type Contestant, type ContestantKind, onSite, type Site, type SiteKind } from "./contestant.js";
+import { managerAt } from "./engram-lock.js";
 
 const program = "redis-server";
 const why = `no ${program} on the PATH`;
@@ -33,53 +34,95 @@ export const redisFsync: ContestantKind = {
 const ttlMs = "60000";
 const releaseScript = `if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("del", KEYS[1]) else return 0 end`;
 
-/** Our own manager, and the usual lock beside it, both over TCP as among several machines; each on a server of its own, alike in all. */
-export const redisStore: readonly ContestantKind[] = [
-  {
-    name: "redis store",
+/** Our own manager, and the usual locks beside it, all over TCP as among several machines; each on a server of its own, alike in all. */
+export const redisStore: readonly SiteKind[] = [
+  onSite({ name: "redis store", why, start: startSite, at: (url) => managerAt("redis store", url) }),
+  onSite({
+    name: "SET NX PX",
     why,
-    open: async () => {
-      const server = startRedis([]);
-      if (server === undefined) return undefined;
-      return closingOnFailure(server, async () => {
-        (await connect(server)).disconnect();
-        const locks = await createLockManager({}, `redis://127.0.0.1:${server.port}`);
-        const close = async (): Promise<void> => {
-          await locks.close();
-          await server.stop();
-        };
-        return contestantOf("redis store", { locks, close });
-      });
-    },
-  },
-  { name: "SET NX PX", why, open: () => openRedis("SET NX PX", [], "tcp") },
+    start: startSite,
+    at: async (url) => setIfAbsent("SET NX PX", await connected(url)),
+  }),
+  onSite({ name: "redis-semaphore", why, start: startSite, at: openRedisSemaphore }),
+  onSite({ name: "redlock", why, start: startSite, at: openRedlock }),
 ];
 
-async function openRedis(
-  name: string,
-  settings: readonly string[],
-  over: "socket" | "tcp" = "socket",
-): Promise<Contestant | undefined> {
+async function openRedis(name: string, settings: readonly string[]): Promise<Contestant | undefined> {
   const server = startRedis(settings);
   if (server === undefined) return undefined;
-  return closingOnFailure(server, async () => {
-    const client = await connect(server, over);
-    const sha = await client.script("LOAD", releaseScript);
-    return {
-      name,
-      queues: false,
-      async hold(path, _worker, work) {
-        const value = randomUUID();
-        if ((await client.set(path, value, "PX", ttlMs, "NX")) === null) throw new Error(`${path} is taken`);
-        await work();
-        await client.evalsha(String(sha), 1, path, value);
-      },
-      async close() {
-        client.disconnect();
-        await server.stop();
-      },
+  try {
+    const contestant = await setIfAbsent(name, await connect(server));
+    const close = async (): Promise<void> => {
+      await contestant.close();
+      await server.stop();
     };
-  });
+    return { ...contestant, close };
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}
+
+async function setIfAbsent(name: string, client: Redis): Promise<Contestant> {
+  const sha = await client.script("LOAD", releaseScript);
+  return {
+    name,
+    queues: false,
+    async hold(path, _worker, work) {
+      const value = randomUUID();
+      if ((await client.set(path, value, "PX", ttlMs, "NX")) === null) throw new Error(`${path} is taken`);
+      await work();
+      await client.evalsha(String(sha), 1, path, value);
+    },
+    close: async () => client.disconnect(),
+  };
+}
+
+/** https://github.com/swarthy/redis-semaphore: asks again every 10 ms, and extends by a timer. */
+async function openRedisSemaphore(url: string): Promise<Contestant> {
+  const client = await connected(url);
+  return {
+    name: "redis-semaphore",
+    queues: false,
+    asksAgain: true,
+    async hold(path, _worker, work) {
+      const mutex = new Mutex(client, path, { lockTimeout: Number(ttlMs), acquireTimeout: Number(ttlMs) });
+      await mutex.acquire();
+      await work();
+      await mutex.release();
+    },
+    close: async () => client.disconnect(),
+  };
+}
+
+/** https://github.com/mike-marcacci/node-redlock: asks again every 200 ms and a bit, 10 times by default; here until it has the lock. */
+async function openRedlock(url: string): Promise<Contestant> {
+  const client = await connected(url);
+  const redlock = new Redlock([client], { retryCount: -1 });
+  return {
+    name: "redlock",
+    queues: false,
+    asksAgain: true,
+    async hold(path, _worker, work) {
+      const lock = await redlock.acquire([path], Number(ttlMs));
+      await work();
+      await lock.release();
+    },
+    close: async () => client.disconnect(),
+  };
+}
+
+async function startSite(): Promise<Site | undefined> {
+  const server = startRedis([]);
+  if (server === undefined) return undefined;
+  (await connect(server)).disconnect();
+  return { url: `redis://127.0.0.1:${server.port}`, stop: () => server.stop() };
+}
+
+async function connected(url: string): Promise<Redis> {
+  const client = new Redis(url, { lazyConnect: true });
+  await client.connect();
+  return client;
 }
 
 interface RedisServer {
@@ -110,20 +153,11 @@ function startRedis(settings: readonly string[]): RedisServer | undefined {
   };
 }
 
-async function closingOnFailure<Result>(server: RedisServer, open: () => Promise<Result>): Promise<Result> {
-  try {
-    return await open();
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
-}
-
-async function connect(server: RedisServer, over: "socket" | "tcp" = "socket"): Promise<Redis> {
+async function connect(server: RedisServer): Promise<Redis> {
   const options = { lazyConnect: true, retryStrategy: () => null };
   for (let attempt = 0; ; attempt++) {
     // Without automatic pipelining, which costs a lone worker half its rate and gains the others nothing.
-    const client = over === "tcp" ? new Redis(server.port, options) : new Redis(server.socket, options);
+    const client = new Redis(server.socket, options);
     // Each failed attempt also emits an error event, which would end the process.
     client.on("error", () => {});
     try {

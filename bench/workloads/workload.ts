@@ -1,5 +1,5 @@
 /** One question that the benchmarks answer. */
-import type { Contestant, ContestantKind } from "../contestants/contestant.js";
+import type { Contestant, ContestantKind, SiteKind } from "../contestants/contestant.js";
 import type { Pace } from "../rounds.js";
 
 export interface Answer {
@@ -20,7 +20,7 @@ export interface Settings {
   /** Names of contestants to do without: whatever shares a process costs the others speed. */
   readonly without: readonly string[];
   /** Those to run instead of the usual ones. */
-  readonly instead?: readonly ContestantKind[];
+  readonly instead?: readonly SiteKind[];
 }
 
 export interface Workload {
