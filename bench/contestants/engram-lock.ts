@@ -18,17 +18,7 @@ export type StoreName = "memory" | "embedded";
 
 export async function openManager(name: StoreName, maxLocksPerAgent = 100): Promise<OpenManager> {
   const folder = name === "embedded" ? scratchFolder("engram-lock") : undefined;
-  const url = folder === undefined ? "memory:" : `file:${folder.path}`;
-  return openManagerOn(url, maxLocksPerAgent, () => folder?.remove());
-}
-
-/** `cleanUp`: what is left to do once all is closed. */
-export async function openManagerOn(
-  url: string,
-  maxLocksPerAgent: number,
-  cleanUp: () => Promise<void> | void,
-): Promise<OpenManager> {
-  const store = await openStore(url);
+  const store = await openStore(folder === undefined ? "memory:" : `file:${folder.path}`);
   const locks = await createLockManager({ type: "enhanced", maxLocksPerAgent }, store);
   return {
     locks,
@@ -36,7 +26,7 @@ export async function openManagerOn(
     async close() {
       await locks.close();
       await store.close();
-      await cleanUp();
+      folder?.remove();
     },
   };
 }
@@ -79,10 +69,7 @@ export async function managerAt(name: string, url: string): Promise<Contestant> 
 }
 
 /** A manager as the workloads see it; closed with it. */
-export function contestantOf(
-  name: string,
-  { locks, close }: Pick<OpenManager, "locks" | "close">,
-): Contestant {
+function contestantOf(name: string, { locks, close }: Pick<OpenManager, "locks" | "close">): Contestant {
   const agents = Array.from({ length: 1_000 }, (_, worker) => `agent-${worker}`);
   const agentOf = (worker: number): string => agents[worker] ?? `agent-${worker}`;
   return {

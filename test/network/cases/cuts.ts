@@ -66,6 +66,7 @@ export function cutCases(find: FindPlace): void {
     await takenEnough(run);
     await run.finish();
     console.log(`seed ${seed}: ${JSON.stringify(run.counts)}`);
+    expect(run.counts.released).toBeGreaterThan(0);
   });
 }
 
