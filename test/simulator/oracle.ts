@@ -258,6 +258,8 @@ export class Oracle implements Witness {
   }
 
   notExtended(lockId: string, signal: AbortSignal | undefined, error: unknown): void {
+    // It may have come through all the same, in one commit with others.
+    this.ledger.touched(lockId, this.time.now);
     if (!(error instanceof LockError)) {
       this.report("errors", `an extension failed with ${String(error)}`);
       return;
