@@ -22,6 +22,8 @@ export interface Stage {
 
 /** How long a forced release may still be carried out after its caller was answered, at most. */
 const lateMs = 12_000;
+/** By which a lock is extended at the last moment. */
+const longMs = 30_000;
 
 export class Agents {
   /** Whatever they are granted, they give back at once. */
@@ -91,7 +93,7 @@ export class Agents {
     const phrase = acquirePhrase(action);
     this.command(process, phrase);
     const firstId = process.ids + 1;
-    const answer = action.isWork ? this.work(call, action.holdMs) : this.take(call, action.holdMs);
+    const answer = action.isWork ? this.work(call, action.holdMs) : this.take(call, action);
     const ids = new Set<string>();
     for (let n = firstId; n <= process.ids; n++) ids.add(process.idAt(n));
     this.ownIds.set(call, ids);
@@ -102,14 +104,14 @@ export class Agents {
     time.at(time.now + action.abortMs, () => {
       if (call.state !== "pending") return;
       trace?.note("command", `manager ${process.name}: cancel ${phrase.slice(phrase.indexOf(" ") + 1)}`);
-      time.steps++;
+      time.step();
       process.whenRunning(() => abort.abort());
     });
   }
 
   private readonly ownIds = new WeakMap<Call, ReadonlySet<string>>();
 
-  private async take(call: Call, holdMs: number): Promise<void> {
+  private async take(call: Call, { holdMs, extendAfterMs }: Action & { kind: "acquire" }): Promise<void> {
     const { process, agentId, paths, options } = call;
     const manager = process.manager!;
     const locks =
@@ -117,6 +119,11 @@ export class Agents {
         ? [await manager.acquireLock(paths[0]!, agentId, options)]
         : await manager.acquireMultipleLocks(paths, agentId, options);
     const handles = this.accept(call, locks);
+    if (extendAfterMs !== undefined) {
+      process.clock.after(extendAfterMs, () => {
+        for (const handle of handles) if (!handle.isLeaving) this.prolong(handle, longMs, false);
+      });
+    }
     if (this.areLeaving) for (const handle of handles) this.letGo(handle);
     else if (holdMs < Infinity) {
       process.clock.after(holdMs, () => {
@@ -235,26 +242,29 @@ export class Agents {
   }
 
   private extend({ which, ttlMs, byId }: Action & { kind: "extend" }): void {
-    const { oracle } = this.stage;
     const handle = this.handle(which);
-    if (handle === undefined) return;
-    const { resourcePath, agentId, lockId } = handle.lock;
-    const { process } = handle;
+    if (handle !== undefined) this.prolong(handle, ttlMs, byId);
+  }
+
+  private prolong({ process, lock, signal }: Handle, ttlMs: number, byId: boolean): void {
+    if (!process.isAwake) return;
+    const { resourcePath, agentId, lockId } = lock;
+    const { oracle } = this.stage;
     this.command(process, `extend ${agentId} ${resourcePath}${byId ? " by id" : ""} for ${ttlMs}ms`);
     const work = byId
       ? process.manager!.extendLock(resourcePath, agentId, lockId, ttlMs)
-      : handle.lock.extend(ttlMs);
+      : lock.extend(ttlMs);
     const heard = work.then(
-      (lock) => {
-        oracle.extended(lock);
-        return lock;
+      (extended) => {
+        oracle.extended(extended);
+        return extended;
       },
       (error: unknown) => {
-        oracle.notExtended(lockId, byId ? undefined : handle.signal, error);
+        oracle.notExtended(lockId, byId ? undefined : signal, error);
         throw error;
       },
     );
-    this.hear(process, heard, (lock) => this.words.holdsFor(lock));
+    this.hear(process, heard, (extended) => this.words.holdsFor(extended));
   }
 
   private revoke({ process: place, path }: Action & { kind: "revoke" }): void {

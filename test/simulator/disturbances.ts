@@ -28,7 +28,7 @@ export class Disturbances {
     const { fleet, oracle, time, world, trace } = this.stage;
     fleet.count("store clock steps");
     world.stepForward(ms);
-    oracle.steppedAt = time.now;
+    oracle.holders.steppedAt = time.now;
     trace?.note("command", `store clock steps ${ms}ms forward`);
   }
 

@@ -20,6 +20,8 @@ export type AgentAction =
       readonly extending: boolean;
       /** How long it is held; `Infinity`: its agent forgets it. */
       readonly holdMs: number;
+      /** How long after the grant it is extended for long, shortly before it expires. */
+      readonly extendAfterMs?: number;
       /** When the caller changes its mind. */
       readonly abortMs: number | undefined;
       /** As work under a lock. */
@@ -83,7 +85,29 @@ export function writeScript(weather: Weather): Action[] {
     if (dice.happens(0.01)) actions.push(...crowd(weather, dice, at));
     else actions.push(...one(weather, dice, at));
   }
-  return actions;
+  return [...lastMoments(weather, actions), ...glances(weather, actions)].toSorted((a, b) => a.at - b.at);
+}
+
+/** Some extend their locks so late that the answer may come too late for them. */
+function lastMoments(weather: Weather, actions: readonly Action[]): Action[] {
+  const dice = new Dice(mix(weather.seed, 5));
+  return actions.map((action) => {
+    if (action.kind !== "acquire" || action.isWork || action.ttlMs > 1_000 || !dice.happens(0.25))
+      return action;
+    return { ...action, holdMs: 8_000, extendAfterMs: action.ttlMs * dice.between(0.5, 1) };
+  });
+}
+
+/** Looks at agents while they change: others are too few to meet a change between two reads. */
+function glances(weather: Weather, actions: readonly Action[]): Action[] {
+  const dice = new Dice(mix(weather.seed, 4));
+  return actions.flatMap((action) => {
+    if (action.kind !== "acquire" || !dice.happens(0.1)) return [];
+    const { agentId } = action;
+    const at = Math.max(action.at + dice.below(60) - 40, 0);
+    const process = dice.below(weather.managers);
+    return [{ kind: "look", at, process, what: "agent", path: "/", agentId } as const];
+  });
 }
 
 function one(weather: Weather, dice: Dice, at: number): Action[] {

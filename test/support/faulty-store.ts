@@ -42,6 +42,8 @@ export interface Chances {
   readonly hintLost?: number;
   readonly hintRepeated?: number;
   readonly hintDelayed?: number;
+  /** How late a late request may be at most, in milliseconds; default 2,000. */
+  readonly latestMs?: number;
   /** No fault: a call that meets none takes up to so many milliseconds, both ways together. */
   readonly latencyMs?: number;
 }
@@ -218,11 +220,19 @@ export class FaultyStore implements Store {
   // By chance
 
   private commitByChance(): Fault | undefined {
-    const { replyLost, requestLost, late, refused, slow, overtaken } = this.chances;
+    const {
+      replyLost,
+      requestLost,
+      late,
+      refused,
+      slow,
+      overtaken,
+      latestMs = longestDelayMs,
+    } = this.chances;
     return this.oneOf<Fault>([
       [replyLost, () => ({ kind: "reply lost" })],
       [requestLost, () => ({ kind: "request lost" })],
-      [late, () => ({ kind: "late", ms: this.random() * longestDelayMs })],
+      [late, () => ({ kind: "late", ms: this.random() * latestMs })],
       [refused, () => ({ kind: "refused", retryable: true })],
       [slow, () => ({ kind: "slow", ms: this.random() * longestDelayMs })],
       [overtaken, () => ({ kind: "overtaken" })],
