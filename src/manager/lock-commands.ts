@@ -49,7 +49,9 @@ export class LockCommands {
     return run(pipeline, aborts, {
       path: name.resource.path,
       plan: (view, { conflicts }): ReleaseReply | { readonly kind: "joined" } => {
-        if (held !== undefined && held.grants > grants && held.end === undefined) return { kind: "joined" };
+        const inHand = this.#held.find(name.resource.path, name.lockId);
+        const isAgain = inHand !== held || (held?.grants ?? 0) > grants;
+        if (inHand?.holder.agentId === name.agentId && isAgain) return { kind: "joined" };
         // Serving a waiter expects much more of the store: once overtaken, the waiter goes by itself.
         const reply = release(view, name, conflicts === 0 ? limits.maxLocksPerAgent : undefined);
         if (reply.kind === "released") sent = reply.holder;
@@ -124,12 +126,13 @@ export class LockCommands {
     });
   }
 
-  /** Once a holder was told `lost`, that stays so: an extension that came through all the same is given back. */
+  /** Once a holder was told `lost`, that stays so: an extension that came through all the same is given back, unless the lock was acquired again. */
   async extendHeld(held: HeldLock, ttlMs: number | undefined): Promise<Lock> {
     requireHeld(held);
     const name = nameOf(held);
     const lock = await this.extend(name, ttlMs ?? held.holder.ttlMs);
-    if (hasEnded(held)) this.#services.background(this.release(name).catch(() => false));
+    if (hasEnded(held) && this.#held.find(held.path, name.lockId) === undefined)
+      this.#services.background(this.giveBack(held));
     requireHeld(held);
     return lock;
   }
