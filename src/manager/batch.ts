@@ -111,14 +111,14 @@ export function changeOf(group: Group, patience: number): Change {
   const one = group.jobs.length === 1 ? first : undefined;
   gather(group, one);
   const expect: Expectation[] = [];
-  for (const { key, revision } of group.expected) expect.push({ key, revision });
+  for (const { key, base } of group.expected) expect.push({ key, revision: base });
   for (const range of group.ranges) expect.push(range);
   const put: Change["put"][number][] = [];
   const remove: string[] = [];
   for (const cell of group.written) {
     if (cell.draft !== undefined) put.push({ key: cell.key, value: cell.draft });
     // Expected to be absent: there is nothing to remove.
-    else if (cell.expectedBy !== group.number || cell.revision !== 0) remove.push(cell.key);
+    else if (cell.expectedBy !== group.number || cell.base !== 0) remove.push(cell.key);
   }
   for (const { key, value } of lastOfEach(one?.indexed ?? inAll(group, (job) => job.indexed))) {
     if (value !== undefined) put.push({ key, value });

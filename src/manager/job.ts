@@ -125,6 +125,8 @@ export class Cell {
   /** What the batch under way makes of it. Only valid while `batch` is that batch. */
   batch = 0;
   draft: Value | undefined = undefined;
+  /** The revision that the draft was begun from: the cell itself may be forgotten while the batch is planned. */
+  base = 0;
   written = false;
   /** Numbers of the groups that write and read it; 0: none. Numbers, because a cell must not keep old groups in memory. */
   writer = 0;

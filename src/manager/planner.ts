@@ -119,7 +119,7 @@ export class Planner implements View {
 
   lockRevision(path: string): number {
     const cell = this.#read(this.#locks.at(path));
-    return cell.written ? 0 : cell.revision;
+    return cell.written ? 0 : cell.base;
   }
 
   putLock(path: string, record: LockRecord): void {
@@ -146,7 +146,7 @@ export class Planner implements View {
 
   revision(key: string): number {
     const cell = this.#read(this.#others.at(key));
-    return cell.written ? 0 : cell.revision;
+    return cell.written ? 0 : cell.base;
   }
 
   knows(key: string): boolean {
@@ -233,6 +233,7 @@ export class Planner implements View {
     if (cell.batch === this.#batch) return;
     cell.batch = this.#batch;
     cell.draft = cell.value;
+    cell.base = cell.revision;
     cell.written = false;
     cell.writer = 0;
     cell.reader = 0;
