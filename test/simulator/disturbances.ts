@@ -1,8 +1,9 @@
 /** What happens to processes, stores and clocks: carried out as the script says. */
-import type { Stage } from "./agents.js";
+
 import { stopPhrase } from "./phrases.js";
 import type { SimulatedProcess } from "./process.js";
 import type { Disturbance } from "./script.js";
+import type { Stage } from "./stage.js";
 
 export class Disturbances {
   private readonly stage: Stage;

@@ -111,8 +111,8 @@ export async function runEpisode(options: EpisodeOptions): Promise<Ending> {
     steps: time.steps,
     violation: oracle.violation,
     trace,
-    granted: agents.granted,
-    refused: agents.refused,
+    granted: agents.acquiring.granted,
+    refused: agents.acquiring.refused,
     faults: fleet.faults,
     thrown: fleet.thrown,
   };

@@ -1,9 +1,10 @@
 /** What holders are told of their locks: in time that they are lost (invariant I16), and nothing of a lost one stays behind (invariant I5). */
 import type { CommitReply } from "../../src/store/store.js";
+import { type Deed, type TrueLock } from "./deed.js";
 import type { Handle, Ledger } from "./ledger.js";
 import type { SimulatedProcess } from "./process.js";
 import type { Report } from "./store-rules.js";
-import type { Deed, TrueLock, Truth } from "./truth.js";
+import type { Truth } from "./truth.js";
 import type { VirtualTime } from "./virtual-time.js";
 
 /** A step of the store clock that is smaller than the doubt about it is noticed only when the doubt has grown by drift. */

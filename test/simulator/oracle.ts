@@ -3,6 +3,7 @@
 import { LockError } from "../../src/errors.js";
 import type { AcquiredLock, Lock } from "../../src/lock-manager.js";
 import type { Change, CommitReply, ReadReply } from "../../src/store/store.js";
+import { type Deed, type TrueLock } from "./deed.js";
 import { HolderRules } from "./holder-rules.js";
 import type { Call } from "./ledger.js";
 import { Ledger } from "./ledger.js";
@@ -13,7 +14,7 @@ import { checkCycle, checkHeld } from "./refusal-rules.js";
 import { longestDoubtMs, type Report, StoreRules } from "./store-rules.js";
 import type { Trace } from "./trace.js";
 import type { Witness } from "./true-store.js";
-import { type Deed, type TrueLock, Truth } from "./truth.js";
+import { Truth } from "./truth.js";
 import type { VirtualTime } from "./virtual-time.js";
 import type { Weather } from "./weather.js";
 

@@ -1,8 +1,9 @@
 /** A refusal is true: whoever it names was in the way while the call lasted. */
 import type { LockError } from "../../src/errors.js";
+import { comesBefore, type TrueWaiter } from "./deed.js";
 import type { Call, Ledger } from "./ledger.js";
 import type { Report } from "./store-rules.js";
-import { comesBefore, type TrueWaiter, type Truth } from "./truth.js";
+import type { Truth } from "./truth.js";
 
 /** From one revision to another. */
 interface Span {

@@ -22,6 +22,8 @@ export type AgentAction =
       readonly holdMs: number;
       /** How long after the grant it is extended for long, shortly before it expires. */
       readonly extendAfterMs?: number;
+      /** Somebody else asks for the same through another process, so long before the lock expires. */
+      readonly rival?: { readonly process: number; readonly agentId: string; readonly beforeMs: number };
       /** When the caller changes its mind. */
       readonly abortMs: number | undefined;
       /** As work under a lock. */
@@ -88,13 +90,20 @@ export function writeScript(weather: Weather): Action[] {
   return [...lastMoments(weather, actions), ...glances(weather, actions)].toSorted((a, b) => a.at - b.at);
 }
 
-/** Some extend their locks so late that the answer may come too late for them. */
+/**
+ * What happens at the very end of a lock, where others come too rarely: some are extended so late that the answer may come too late, and others are
+ * asked for by somebody else when they have nearly expired.
+ */
 function lastMoments(weather: Weather, actions: readonly Action[]): Action[] {
   const dice = new Dice(mix(weather.seed, 5));
   return actions.map((action) => {
-    if (action.kind !== "acquire" || action.isWork || action.ttlMs > 1_000 || !dice.happens(0.25))
-      return action;
-    return { ...action, holdMs: 8_000, extendAfterMs: action.ttlMs * dice.between(0.5, 1) };
+    if (action.kind !== "acquire" || action.extending || action.ttlMs > 5_000) return action;
+    if (action.ttlMs <= 1_000 && dice.happens(0.25))
+      return { ...action, holdMs: 8_000, extendAfterMs: action.ttlMs * dice.between(0.5, 1) };
+    if (!dice.happens(0.25)) return action;
+    const agentId = dice.pick(weather.agents.filter((one) => one !== action.agentId));
+    const rival = { process: dice.below(weather.managers), agentId, beforeMs: 10 ** dice.between(-2, 1.5) };
+    return { ...action, holdMs: 8_000, rival };
   });
 }
 

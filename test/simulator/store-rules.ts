@@ -2,10 +2,11 @@
 
 import type { Limits } from "../../src/core/grant.js";
 import { agentKey } from "../../src/core/keys.js";
+import { type Deed, type TrueLock, type TrueWaiter } from "./deed.js";
 import type { Ledger } from "./ledger.js";
 import { conflictingEarlier, waitsForAny } from "./queue-rules.js";
 import { collide } from "./region.js";
-import type { Deed, TrueLock, TrueWaiter, Truth } from "./truth.js";
+import type { Truth } from "./truth.js";
 
 /** Takes down a violation: the number of the invariant, and what was seen. */
 export type Report = (invariant: string, sentence: string) => void;

@@ -45,7 +45,11 @@ const skies: readonly { readonly name: string; readonly share: number; readonly 
     share: 0.15,
     chances: { ...faulty, latencyMs: 20, latestMs, hintLost: 0.1, hintRepeated: 0.05, hintDelayed: 0.1 },
   },
-  { name: "slow", share: 0.1, chances: { slow: 0.2, late: 0.04, latencyMs: 50, latestMs, hintDelayed: 0.1 } },
+  {
+    name: "slow",
+    share: 0.1,
+    chances: { slow: 0.2, late: 0.04, latencyMs: 50, latestMs, cutOffMs: 2_000, hintDelayed: 0.1 },
+  },
   { name: "contested", share: 0.1, chances: { overtaken: 0.5, latencyMs: 2 } },
   {
     name: "deaf",
