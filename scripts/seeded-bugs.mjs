@@ -16,7 +16,7 @@ const help = `Usage: npm run seeded-bugs -- [--only NAME]… [--from NAME] [--jo
   --jobs N         so many at once (default 1)
   --seed N         where the simulator begins (default 1)
   --steps N        after so many steps without a violation a bug is not caught (default 1000000)
-  --limit SECONDS  for the judge of one bug (default 180)
+  --limit SECONDS  for the judge of one bug (default 600)
 `;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -37,7 +37,7 @@ const { values: flags } = parseArgs({
     jobs: { type: "string", default: "1" },
     seed: { type: "string", default: "1" },
     steps: { type: "string", default: "1000000" },
-    limit: { type: "string", default: "180" },
+    limit: { type: "string", default: "600" },
     help: { type: "boolean", default: false },
   },
 });
