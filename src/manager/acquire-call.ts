@@ -24,12 +24,12 @@ const withdrawalPatienceMs = 25;
 
 export class AcquireCall extends Timed implements Command<AcquireReply | NothingLeft>, WaitingCall {
   request: Request;
-  places: readonly number[] = [];
-  readonly acquire = this;
   seats: readonly Seat<WaitingCall>[] = [];
+  brother: WaitingCall | undefined = undefined;
 
   readonly #services: Services;
-  readonly #terms: AcquireTerms;
+  readonly #timeoutMs: number;
+  readonly #signal: AbortSignal | undefined;
   readonly #hearing: Hearing;
   readonly #startedAt: number;
   #job: Job | undefined;
@@ -37,8 +37,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   #refusal: LockError | undefined;
   #over = false;
   isWaiting = false;
-  #looking = false;
-  #lookAgain = false;
+  #looks: "none" | "one" | "one more" = "none";
   #contended = false;
   isEntangled = false;
   /** An attempt ended without an answer: part of it may still stand when the call is refused. */
@@ -49,7 +48,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     super();
     this.#services = services;
     this.request = request;
-    this.#terms = terms;
+    this.#timeoutMs = terms.timeoutMs;
+    this.#signal = terms.signal;
     this.#hearing = hearing;
     this.#startedAt = services.clock.monotonic();
   }
@@ -59,32 +59,34 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     return this.request.claims.length === 1 ? this.request.claims[0]?.resource.path : undefined;
   }
 
+  get places(): readonly number[] {
+    return this.seats.map(({ n }) => n);
+  }
+
   get waitedMs(): number {
     return this.#services.clock.monotonic() - this.#startedAt;
   }
 
   start(): void {
-    const { aborts, store } = this.#services;
-    const { signal, timeoutMs } = this.#terms;
-    if (signal !== undefined) {
-      this.#onAbort = () => this.stop(aborted(this.request, signal.reason, this.waitedMs));
-      aborts.add(signal, this.#onAbort);
+    if (this.#signal !== undefined) {
+      this.#onAbort = () => this.stop(aborted(this.request, this.#signal?.reason, this.waitedMs));
+      this.#services.aborts.add(this.#signal, this.#onAbort);
     }
     // A store in this process answers at once, so that only waiting needs a deadline.
-    if (store.traits.sharedBy !== "process" && timeoutMs > 0) this.#arm();
+    if (this.#services.store.traits.sharedBy !== "process" && this.#timeoutMs > 0) this.#arm();
     this.#submit();
   }
 
   #submit(failures = 0): void {
-    const { timeoutMs } = this.#terms;
+    const timeoutMs = this.#timeoutMs;
     const giveUpAt = timeoutMs > 0 && timeoutMs < Infinity ? this.#startedAt + timeoutMs : undefined;
     this.#job = this.#services.pipeline.submit(this, giveUpAt);
     this.#job.failures = failures;
   }
 
   #arm(): void {
-    if (this.bucket === undefined && this.#terms.timeoutMs < Infinity) {
-      this.#services.deadlines.set(this, this.#startedAt + this.#terms.timeoutMs);
+    if (this.bucket === undefined && this.#timeoutMs < Infinity) {
+      this.#services.deadlines.set(this, this.#startedAt + this.#timeoutMs);
     }
   }
 
@@ -103,7 +105,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   /** Nothing when it does not wait, or no longer: then whoever is in the way is a reason to refuse it. */
   #wait(view: View): { readonly until: number | null } | undefined {
-    const left = this.#startedAt + this.#terms.timeoutMs - this.#services.pipeline.plannedAt;
+    const left = this.#startedAt + this.#timeoutMs - this.#services.pipeline.plannedAt;
     if (left <= 0) return undefined;
     return { until: left === Infinity ? null : view.latest + left };
   }
@@ -133,16 +135,16 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   #context(): { readonly waitedMs: number; readonly now: number } {
     // One that does not wait has not waited, however long the store took.
-    const waitedMs = this.#terms.timeoutMs === 0 ? 0 : Math.round(this.waitedMs);
+    const waitedMs = this.#timeoutMs === 0 ? 0 : Math.round(this.waitedMs);
     return { waitedMs, now: this.#services.storeClock.latest() };
   }
 
   #queued(reply: Queued): void {
     const { room, presence } = this.#services;
-    this.places = reply.places;
     this.isWaiting = true;
+    this.#job = undefined;
     presence.entered();
-    room.enter(this);
+    room.enter(this, reply.places);
     this.#contend();
     if (this.#refusal !== undefined) {
       this.#withdraw(this.#refusal.code);
@@ -164,24 +166,22 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   look(): void {
     if (!this.isWaiting) return;
-    if (this.#looking) {
-      this.#lookAgain = true;
-      return;
-    }
-    this.#looking = true;
-    this.#lookAgain = false;
+    const isLooking = this.#looks !== "none";
+    this.#looks = isLooking ? "one more" : "one";
+    if (isLooking) return;
     submitPromotion(this.#services, this, {
       done: (reply, revision) => this.#looked(reply, revision),
       // The slow poll looks again; a caller with a timeout is refused when it has passed.
       failed: () => {
-        this.#looking = false;
+        this.#looks = "none";
       },
     });
   }
 
   #looked(reply: PromoteReply, revision: number): void {
-    this.#looking = false;
     const { room } = this.#services;
+    const isToLookAgain = this.#looks === "one more";
+    this.#looks = "none";
     switch (reply.kind) {
       case "granted":
         this.serve(reply.granted, revision);
@@ -189,7 +189,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
       case "waiting":
         room.wakeAt(this, reply.until);
         room.passOn(this);
-        if (this.#lookAgain) room.lookAfresh(this);
+        if (isToLookAgain) room.lookAfresh(this);
         return;
       case "gone":
         // Swept as abandoned: this process was stopped for too long.
@@ -205,7 +205,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   /** Under other lock ids; what is left of the old places is removed. */
   requeue(): void {
     this.isWaiting = false;
-    this.#looking = false;
+    this.#looks = "none";
     giveBack(this.#services, this.request);
     if (this.#refusal !== undefined) this.#refuse(this.#refusal);
     if (this.#over) return;
@@ -223,7 +223,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     }
     this.#finish();
     if (!this.#services.room.isEmpty) this.#services.room.granted(this.request.agentId);
-    this.#hearing.granted(granted, revision);
+    this.#hearing.granted(this.request, granted, revision);
   }
 
   #leaveRoom(): void {
@@ -293,8 +293,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   #finish(): void {
     this.#over = true;
     this.#services.deadlines.remove(this);
-    if (this.#onAbort !== undefined && this.#terms.signal !== undefined) {
-      this.#services.aborts.remove(this.#terms.signal, this.#onAbort);
+    if (this.#onAbort !== undefined && this.#signal !== undefined) {
+      this.#services.aborts.remove(this.#signal, this.#onAbort);
     }
   }
 }

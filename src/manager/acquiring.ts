@@ -1,5 +1,6 @@
 /** From a checked acquire to handles on its locks, and work done under one. */
 import type { Request } from "../core/claim.js";
+import type { Granted } from "../core/holding.js";
 import { LockError } from "../errors.js";
 import type { AcquiredLock } from "../lock-manager.js";
 import { AcquireCall } from "./acquire-call.js";
@@ -8,14 +9,11 @@ import { Handle } from "./handle.js";
 import type { AcquireInput } from "./inputs.js";
 import { throwIfAborted } from "./reader.js";
 import { goneError } from "./refusals.js";
+import type { Services } from "./services.js";
+import type { Hearing } from "./waiting-call.js";
 
-/** Calls back once: with a handle on each lock in the order asked, or with the refusal. */
-export function startAcquire(
-  { services, held, keeper }: Parts,
-  input: AcquireInput,
-  resolve: (locks: AcquiredLock[]) => void,
-  reject: (error: unknown) => void,
-): void {
+/** Asks for the locks; the caller hears once of what came of it. */
+export function startAcquire(services: Services, input: AcquireInput, caller: Hearing): void {
   throwIfAborted(input.signal);
   const claims = input.resources.map((resource, index) => ({
     resource,
@@ -31,19 +29,56 @@ export function startAcquire(
     reason: input.reason,
     metadata: input.metadata,
   };
-  const terms = { timeoutMs: input.timeoutMs, signal: input.signal };
-  const call = new AcquireCall(services, request, terms, {
-    granted: (granted, revision) =>
-      resolve(
-        claims.map(({ resource }, index) => {
-          const holder = granted[index]?.holder;
-          if (holder === undefined) throw new Error("Every claim is granted, or none.");
-          return new Handle(held.add(resource, holder, revision, input.autoExtend), keeper);
-        }),
-      ),
-    refused: reject,
-  });
-  call.start();
+  new AcquireCall(services, request, input, caller).start();
+}
+
+/** Gets a handle on each lock in the order asked. Classes and not closures, because thousands of callers may wait. */
+abstract class Caller<Answer> implements Hearing {
+  readonly #parts: Parts;
+  readonly #autoExtend: boolean;
+  readonly #resolve: (answer: Answer) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    parts: Parts,
+    { autoExtend }: AcquireInput,
+    resolve: (answer: Answer) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#parts = parts;
+    this.#autoExtend = autoExtend;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  protected abstract answer(handles: AcquiredLock[]): Answer;
+
+  granted({ claims }: Request, granted: readonly Granted[], revision: number): void {
+    const { held, keeper } = this.#parts;
+    const handles = claims.map(({ resource }, index) => {
+      const holder = granted[index]?.holder;
+      if (holder === undefined) throw new Error("Every claim is granted, or none.");
+      return new Handle(held.add(resource, holder, revision, this.#autoExtend), keeper);
+    });
+    this.#resolve(this.answer(handles));
+  }
+
+  refused(error: unknown): void {
+    this.#reject(error);
+  }
+}
+
+export class CallerForOne extends Caller<AcquiredLock> {
+  protected answer([handle]: AcquiredLock[]): AcquiredLock {
+    if (handle === undefined) throw new Error("One path was asked for.");
+    return handle;
+  }
+}
+
+export class CallerForAll extends Caller<AcquiredLock[]> {
+  protected answer(handles: AcquiredLock[]): AcquiredLock[] {
+    return handles;
+  }
 }
 
 /**

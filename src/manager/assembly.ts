@@ -68,7 +68,7 @@ export function assemble({ config, store, clock, newId, random }: EngineOptions)
     retry: config,
     random,
     managerId: () => liveness.current(storeClock.latest()),
-    onHappened: (happened, revision, command) => happenings.tell(happened, revision, command.acquire),
+    onHappened: (happened, revision, command) => happenings.tell(happened, revision, command),
     onCommitted: () => happenings.wake(),
   });
   const services: Services = {

@@ -1,10 +1,10 @@
 /** One batch: the plans that go to the store together, and which of them must become one change. */
 import type { Change, Expectation } from "../store/store.js";
-import { type Cell, Group, type IndexEntry, type Job, type RangeExpectation } from "./job.js";
+import { type Draft, Group, type IndexEntry, type Job, type RangeExpectation } from "./job.js";
 
 /** More commands than this are not merged: a conflict would make all of them try again. */
 const mostJobsPerGroup = 32;
-/** A cell read by several groups. */
+/** A cell that several groups read. */
 const many = -1;
 
 export class Batch {
@@ -60,11 +60,11 @@ export class Batch {
   /** The groups whose keys the job meets; `undefined` when those are too many to tell. */
   #met(job: Job): Group[] | undefined {
     const met: Group[] = [];
-    for (const cell of job.reads) if (cell.writer !== 0) this.#meet(cell.writer, met);
-    for (const cell of job.writes) {
-      if (cell.reader === many) return undefined;
-      if (cell.writer !== 0) this.#meet(cell.writer, met);
-      if (cell.reader !== 0) this.#meet(cell.reader, met);
+    for (const { writer } of job.reads) if (writer !== 0) this.#meet(writer, met);
+    for (const { writer, reader } of job.writes) {
+      if (reader === many) return undefined;
+      if (writer !== 0) this.#meet(writer, met);
+      if (reader !== 0) this.#meet(reader, met);
     }
     return met;
   }
@@ -80,8 +80,10 @@ export class Batch {
     const others = (groups: readonly Group[]): Group[] =>
       groups.map((group) => group.root()).filter((group) => !met.includes(group));
     const inRange = (ranges: readonly RangeExpectation[], { writes, indexed }: Job): boolean =>
-      ranges.some(({ range: { prefix } }) =>
-        [...writes, ...indexed].some(({ key }) => key.startsWith(prefix)),
+      ranges.some(
+        ({ range: { prefix } }) =>
+          writes.some(({ cell }) => cell.key.startsWith(prefix)) ||
+          indexed.some(({ key }) => key.startsWith(prefix)),
       );
     return (
       others(this.#rangeGroups).some((group) => inRange(group.ranges, job)) ||
@@ -92,11 +94,11 @@ export class Batch {
   }
 
   #mark(job: Job, group: Group): void {
-    for (const cell of job.reads) {
-      const known = cell.reader > 0 ? this.#groups[cell.reader - this.#firstNumber]?.root() : group;
-      cell.reader = cell.reader !== many && known === group ? group.number : many;
+    for (const draft of job.reads) {
+      const known = draft.reader > 0 ? this.#groups[draft.reader - this.#firstNumber]?.root() : group;
+      draft.reader = draft.reader !== many && known === group ? group.number : many;
     }
-    for (const cell of job.writes) cell.writer = group.number;
+    for (const draft of job.writes) draft.writer = group.number;
   }
 
   /** The groups to send, in the order of their first jobs. */
@@ -111,14 +113,14 @@ export function changeOf(group: Group, patience: number): Change {
   const one = group.jobs.length === 1 ? first : undefined;
   gather(group, one);
   const expect: Expectation[] = [];
-  for (const { key, base } of group.expected) expect.push({ key, revision: base });
+  for (const { cell, base } of group.expected) expect.push({ key: cell.key, revision: base });
   for (const range of group.ranges) expect.push(range);
   const put: Change["put"][number][] = [];
   const remove: string[] = [];
-  for (const cell of group.written) {
-    if (cell.draft !== undefined) put.push({ key: cell.key, value: cell.draft });
+  for (const { cell, value, base, expectedBy } of group.written) {
+    if (value !== undefined) put.push({ key: cell.key, value });
     // Expected to be absent: there is nothing to remove.
-    else if (cell.expectedBy !== group.number || cell.base !== 0) remove.push(cell.key);
+    else if (expectedBy !== group.number || base !== 0) remove.push(cell.key);
   }
   for (const { key, value } of lastOfEach(one?.indexed ?? inAll(group, (job) => job.indexed))) {
     if (value !== undefined) put.push({ key, value });
@@ -135,27 +137,27 @@ export function changeOf(group: Group, patience: number): Change {
   };
 }
 
-/** Lists the cells that the jobs read and wrote, each once. */
+/** Lists what the jobs read and wrote, each cell once. */
 function gather(group: Group, one: Job | undefined): void {
   const { number } = group;
   if (one !== undefined) {
-    for (const cell of one.reads) cell.expectedBy = number;
+    for (const draft of one.reads) draft.expectedBy = number;
     group.expected = one.reads;
     group.written = one.writes;
     return;
   }
-  const expected: Cell[] = [];
-  const written: Cell[] = [];
+  const expected: Draft[] = [];
+  const written: Draft[] = [];
   for (const job of group.jobs) {
-    for (const cell of job.reads) {
-      if (cell.expectedBy === number) continue;
-      cell.expectedBy = number;
-      expected.push(cell);
+    for (const draft of job.reads) {
+      if (draft.expectedBy === number) continue;
+      draft.expectedBy = number;
+      expected.push(draft);
     }
-    for (const cell of job.writes) {
-      if (cell.putBy === number) continue;
-      cell.putBy = number;
-      written.push(cell);
+    for (const draft of job.writes) {
+      if (draft.putBy === number) continue;
+      draft.putBy = number;
+      written.push(draft);
     }
   }
   group.expected = expected;

@@ -21,12 +21,13 @@ import type {
   ResourceState,
 } from "../lock-manager.js";
 import type { Subscription } from "../store/store.js";
-import { startAcquire, workUnder } from "./acquiring.js";
+import { CallerForAll, CallerForOne, startAcquire, workUnder } from "./acquiring.js";
 import { assemble, type EngineOptions, type MetricsSink, type Parts } from "./assembly.js";
 import { type AcquireInput, reason, requireObject, signalIn } from "./inputs.js";
 import { lockOf } from "./lock-of.js";
 import { closedError, conflictOf } from "./refusals.js";
 import { run, type Trip } from "./run.js";
+import type { Hearing } from "./waiting-call.js";
 
 const mostPathsPerCheck = 200;
 /** How long `close` waits for what is under way. */
@@ -72,7 +73,7 @@ export class Engine implements LockManager {
       const resource = this.#parts.inputs.path(resourcePath);
       const input = this.#parts.inputs.acquire([resource], agentId, options);
       return new Promise((resolve, reject) => {
-        this.#acquire(input, ([lock]) => lock !== undefined && resolve(lock), reject);
+        this.#acquire(input, new CallerForOne(this.#parts, input, resolve, reject));
       });
     } catch (error) {
       return Promise.reject(asError(error));
@@ -92,20 +93,16 @@ export class Engine implements LockManager {
         return Promise.resolve([]);
       }
       return new Promise((resolve, reject) => {
-        this.#acquire(input, resolve, reject);
+        this.#acquire(input, new CallerForAll(this.#parts, input, resolve, reject));
       });
     } catch (error) {
       return Promise.reject(asError(error));
     }
   }
 
-  #acquire(
-    input: AcquireInput,
-    resolve: (locks: AcquiredLock[]) => void,
-    reject: (error: unknown) => void,
-  ): void {
+  #acquire(input: AcquireInput, caller: Hearing): void {
     this.#assertOpen();
-    startAcquire(this.#parts, input, resolve, reject);
+    startAcquire(this.#parts.services, input, caller);
   }
 
   async withLock<T>(

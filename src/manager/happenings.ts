@@ -22,11 +22,11 @@ export class Happenings {
     this.#room = room;
   }
 
-  /** `acquire`: what the command is part of; a lock that it did not ask for itself was promoted. */
+  /** A lock that the command did not ask for itself was promoted. */
   tell(
     happened: readonly Happening[],
     revision: number,
-    acquire: { readonly waitedMs: number } | undefined,
+    command: { readonly waitedMs?: number | undefined },
   ): void {
     for (const happening of happened) {
       if (frees(happening) && !this.#room.isEmpty && !isHandedOn(happening, happened)) {
@@ -34,7 +34,7 @@ export class Happenings {
       }
       const { type, resourceType, cause, heldMs } = happening;
       const waitedMs =
-        type === "acquired" ? (acquire ?? this.#room.find(happening.lockId))?.waitedMs : undefined;
+        type === "acquired" ? (command.waitedMs ?? this.#room.find(happening.lockId)?.waitedMs) : undefined;
       this.#events.count({ type, resourceType, cause, heldMs, waitedMs });
       if (this.#events.isRead) this.#events.offer(this.#eventOf(happening, revision, waitedMs));
     }

@@ -7,8 +7,8 @@ import type { Entry, Range } from "../store/store.js";
 export interface Command<Reply> {
   /** Where it acts, when that is one path. Commands on one path meet: once one found no place in a batch, the others are not even planned. */
   readonly path?: string | undefined;
-  /** The acquire that it is part of. */
-  readonly acquire?: { readonly waitedMs: number } | undefined;
+  /** How long the acquire that it is part of has waited, in milliseconds. */
+  readonly waitedMs?: number | undefined;
   /** The transition; called again whenever the store turned out to be different. */
   plan(view: View, attempts: Attempts): Reply;
   /**
@@ -64,8 +64,8 @@ export class Job implements Attempts {
   giveUpAt: number | undefined;
 
   /* What the last plan came to. */
-  reads: readonly Cell[] = none;
-  writes: readonly Cell[] = none;
+  reads: readonly Draft[] = none;
+  writes: readonly Draft[] = none;
   indexed: readonly IndexEntry[] = none;
   ranges: readonly RangeExpectation[] = none;
   announced: readonly string[] = none;
@@ -121,21 +121,8 @@ export class Cell {
   revision = 0;
   /** Serial number of the store request that taught this; 0: a guess. */
   learned = 0;
-
-  /** What the batch under way makes of it. Only valid while `batch` is that batch. */
-  batch = 0;
-  draft: Value | undefined = undefined;
-  /** The revision that the draft was begun from: the cell itself may be forgotten while the batch is planned. */
-  base = 0;
-  written = false;
-  /** Numbers of the groups that write and read it; 0: none. Numbers, because a cell must not keep old groups in memory. */
-  writer = 0;
-  reader = 0;
-  /** Numbers of the plan, and of the group, that last listed the cell. */
-  readBy = 0;
-  writtenBy = 0;
-  expectedBy = 0;
-  putBy = 0;
+  /** Its draft in the batch under way. */
+  draft: Draft | undefined = undefined;
 
   constructor(key: string) {
     this.key = key;
@@ -152,10 +139,10 @@ export class Cell {
     if (revision === this.revision) this.learned = serial;
   }
 
-  /** The commit of the draft was applied. */
-  wrote(revision: number, serial: number): void {
-    this.value = this.draft;
-    this.revision = this.draft === undefined ? 0 : revision;
+  /** The commit of this value was applied. */
+  wrote(value: Value | undefined, revision: number, serial: number): void {
+    this.value = value;
+    this.revision = value === undefined ? 0 : revision;
     this.learned = serial;
   }
 
@@ -166,6 +153,42 @@ export class Cell {
   }
 }
 
+/**
+ * What a batch makes of a cell. There are few, used again from batch to batch, because most cells rest: only valid within its batch.
+ */
+export class Draft {
+  cell: Cell;
+  value: Value | undefined;
+  /** The revision that it was begun from: the cell itself may be forgotten while the batch is planned. */
+  base: number;
+  written = false;
+  /** Numbers of the groups that write and read it; 0: none. */
+  writer = 0;
+  reader = 0;
+  /** Numbers of the plan, and of the group, that last listed it. */
+  readBy = 0;
+  writtenBy = 0;
+  expectedBy = 0;
+  putBy = 0;
+
+  constructor(cell: Cell) {
+    this.cell = cell;
+    this.value = cell.value;
+    this.base = cell.revision;
+  }
+
+  /** Begins anew, for another cell. */
+  of(cell: Cell): this {
+    this.cell = cell;
+    this.value = cell.value;
+    this.base = cell.revision;
+    this.written = false;
+    this.writer = 0;
+    this.reader = 0;
+    return this;
+  }
+}
+
 /** Jobs that share keys, and so become one change. */
 export class Group {
   /** Never used twice. */
@@ -173,9 +196,9 @@ export class Group {
   readonly jobs: Job[];
   readonly ranges: RangeExpectation[];
   keys: number;
-  /** The cells of the change that was sent, and when it can no longer be applied. */
-  expected: readonly Cell[] = none;
-  written: readonly Cell[] = none;
+  /** What the change that was sent expects and writes, and when it can no longer be applied. */
+  expected: readonly Draft[] = none;
+  written: readonly Draft[] = none;
   notAfter = Infinity;
   #mergedInto: Group | undefined = undefined;
 

@@ -24,7 +24,7 @@ export async function load(
   if (++job.loads > mostLoads) {
     throw new StoreError("The plan needs ever more ranges.", { outcome: "none", retryable: false });
   }
-  const cells = job.reads;
+  const cells = job.reads.map(({ cell }) => cell);
   const ranges = [...job.loaded.map(({ range }) => range), ...missing];
   const sentAt = clock.monotonic();
   const reply = await store.read({ keys: cells.map((cell) => cell.key), ranges });

@@ -7,7 +7,7 @@ import type { Happening } from "../core/happening.js";
 import type { Change, CommitReply, Outcome, Store } from "../store/store.js";
 import { Batch, changeOf } from "./batch.js";
 import { cancelledError, Failures, type RetryPolicy } from "./failures.js";
-import { type Cell, type Command, type Group, Job } from "./job.js";
+import { type Command, type Draft, type Group, Job } from "./job.js";
 import { load } from "./load.js";
 import { type Missing, Planner } from "./planner.js";
 import { closedError } from "./refusals.js";
@@ -162,7 +162,7 @@ export class Pipeline {
     const batch = new Batch(this.#batches * mostJobsPerBatch, store.traits.maxKeysPerChange);
     this.plannedAt = clock.monotonic();
     const earliest = storeClock.earliest(this.plannedAt);
-    this.#planner.begin(this.#batches, earliest, storeClock.latest(this.plannedAt), managerId());
+    this.#planner.begin(earliest, storeClock.latest(this.plannedAt), managerId());
     const jobs = this.#queue;
     const deferred: Job[] = [];
     this.#queue = deferred;
@@ -198,7 +198,7 @@ export class Pipeline {
     }
     // Once something had to be read, or a guess was wrong, the rest is read as well instead of guessed.
     const guesses = job.loads + job.conflicts === 0;
-    if (missing.length > 0 || (!guesses && job.reads.some((cell) => isGuess(cell)))) {
+    if (missing.length > 0 || (!guesses && job.reads.some((draft) => isGuess(draft)))) {
       this.#planner.undo();
       this.#failures.background(this.#load(job, missing));
       return true;
@@ -214,8 +214,8 @@ export class Pipeline {
 
   /** True when a plan that changes nothing needs no word from the store, or has it: everything was learned during this call. */
   #isAnswered(job: Job): boolean {
-    if (job.reads.some((cell) => cell.written)) return false;
-    return job.command.isProvisional?.(job.reply) || job.reads.every((cell) => cell.learned > job.since);
+    if (job.reads.some(({ written }) => written)) return false;
+    return job.command.isProvisional?.(job.reply) || job.reads.every(({ cell }) => cell.learned > job.since);
   }
 
   async #load(job: Job, missing: Missing): Promise<void> {
@@ -254,11 +254,11 @@ export class Pipeline {
       return;
     }
     let place = 0;
-    for (const cell of group.expected) {
+    for (const { cell } of group.expected) {
       const expected = change.expect[place++];
       if (expected !== undefined && "key" in expected) cell.prove(expected.revision, serial);
     }
-    for (const cell of group.written) cell.wrote(outcome.revision, serial);
+    for (const { cell, value } of group.written) cell.wrote(value, outcome.revision, serial);
     // One after the other: who was queued by one job is there when the next one serves it.
     for (const job of group.jobs) this.#finish(job, outcome.revision);
   }
@@ -269,13 +269,13 @@ export class Pipeline {
   }
 
   #retry(group: Group, outcome: Outcome & { applied: false }, serial: number): void {
-    for (const [index, cell] of group.expected.entries()) cell.learn(outcome.found[index], serial);
+    for (const [index, { cell }] of group.expected.entries()) cell.learn(outcome.found[index], serial);
     for (const job of this.#apart(group)) this.#failures.conflicted(job);
   }
 
   /** The store failed: nothing is believed of what the group wrote, and its jobs are tried again when that is surely harmless. */
   #lose(group: Group, error: unknown): void {
-    for (const cell of [...group.expected, ...group.written]) cell.forget();
+    for (const { cell } of [...group.expected, ...group.written]) cell.forget();
     for (const job of this.#apart(group)) this.#failures.failed(job, error, group.notAfter);
   }
 
@@ -290,6 +290,6 @@ export class Pipeline {
 }
 
 /** Nothing is known of it, and no earlier job of the batch has written it. */
-function isGuess(cell: Cell): boolean {
-  return cell.learned === 0 && cell.writer === 0;
+function isGuess({ cell, writer }: Draft): boolean {
+  return cell.learned === 0 && writer === 0;
 }

@@ -5,7 +5,7 @@ import type { AgentRecord, LockRecord } from "../core/records.js";
 import type { Found, Value, View } from "../core/view.js";
 import type { Range } from "../store/store.js";
 import { Cells } from "./cells.js";
-import type { Cell, IndexEntry, Job } from "./job.js";
+import { type Cell, Draft, type IndexEntry, type Job } from "./job.js";
 
 /** What a plan lacks: these ranges were never read for it. */
 export type Missing = readonly Range[];
@@ -26,23 +26,23 @@ export class Planner implements View {
   readonly #agents = new Cells(cellCapacity, agentKey);
   readonly #others = new Cells(cellCapacity, (key) => key);
   readonly #leftBehind: string[] = [];
-  #batch = 0;
+  readonly #drafts = new Drafts();
   #mark = 0;
   #job: Job | undefined;
   #missing: Range[] = [];
   /* What the plan under way touched, in lists that are used again: a plan leaves exact copies in its job. */
-  readonly #reads = new Scratch<Cell>();
-  readonly #writes = new Scratch<Cell>();
+  readonly #reads = new Scratch<Draft>();
+  readonly #writes = new Scratch<Draft>();
   readonly #indexed = new Scratch<IndexEntry>();
   readonly #happened = new Scratch<Happening>();
   /** The drafts before each write, to be put back when the job finds no place in the batch. */
-  readonly #replacedIn = new Scratch<Cell>();
+  readonly #replacedIn = new Scratch<Draft>();
   readonly #replaced = new Scratch<Value | undefined>();
   readonly #replacedWritten = new Scratch<boolean>();
 
   /** Begins a batch; store time is between these two while it is planned. */
-  begin(batch: number, earliest: number, latest: number, managerId: string): void {
-    this.#batch = batch;
+  begin(earliest: number, latest: number, managerId: string): void {
+    this.#drafts.clear();
     this.earliest = earliest;
     this.latest = latest;
     this.managerId = managerId;
@@ -72,10 +72,10 @@ export class Planner implements View {
   /** Takes back what the last plan wrote. */
   undo(): void {
     for (let i = this.#replacedIn.length - 1; i >= 0; i--) {
-      const cell = this.#replacedIn.at(i);
-      if (cell === undefined) continue;
-      cell.draft = this.#replaced.at(i);
-      cell.written = this.#replacedWritten.at(i) ?? false;
+      const draft = this.#replacedIn.at(i);
+      if (draft === undefined) continue;
+      draft.value = this.#replaced.at(i);
+      draft.written = this.#replacedWritten.at(i) ?? false;
     }
     this.#forgetReplaced();
   }
@@ -108,28 +108,28 @@ export class Planner implements View {
   /* oxlint-disable typescript/no-unsafe-type-assertion */
 
   lock(path: string): LockRecord | undefined {
-    return this.#read(this.#locks.at(path)).draft as LockRecord | undefined;
+    return this.#read(this.#locks.at(path)).value as LockRecord | undefined;
   }
 
   agent(agentId: string): AgentRecord {
-    return (this.#read(this.#agents.at(agentId)).draft as AgentRecord | undefined) ?? noRecord;
+    return (this.#read(this.#agents.at(agentId)).value as AgentRecord | undefined) ?? noRecord;
   }
 
   /* oxlint-enable typescript/no-unsafe-type-assertion */
 
   lockRevision(path: string): number {
-    const cell = this.#read(this.#locks.at(path));
-    return cell.written ? 0 : cell.base;
+    const { base, written } = this.#read(this.#locks.at(path));
+    return written ? 0 : base;
   }
 
   putLock(path: string, record: LockRecord): void {
     const isEmpty = record.holders.length === 0 && record.queue === undefined;
-    this.#write(this.#locks.at(path)).draft = isEmpty ? undefined : record;
+    this.#write(this.#locks.at(path)).value = isEmpty ? undefined : record;
   }
 
   putAgent(agentId: string, record: AgentRecord): void {
     const isEmpty = record.locks === 0 && record.waits === 0;
-    this.#write(this.#agents.at(agentId)).draft = isEmpty ? undefined : record;
+    this.#write(this.#agents.at(agentId)).value = isEmpty ? undefined : record;
   }
 
   index(key: string, value: Value): void {
@@ -141,17 +141,17 @@ export class Planner implements View {
   }
 
   get(key: string): Value | undefined {
-    return this.#read(this.#others.at(key)).draft;
+    return this.#read(this.#others.at(key)).value;
   }
 
   revision(key: string): number {
-    const cell = this.#read(this.#others.at(key));
-    return cell.written ? 0 : cell.base;
+    const { base, written } = this.#read(this.#others.at(key));
+    return written ? 0 : base;
   }
 
   knows(key: string): boolean {
     const cell = this.#others.get(key);
-    return cell !== undefined && (cell.learned > 0 || (cell.batch === this.#batch && cell.written));
+    return cell !== undefined && (cell.learned > 0 || cell.draft?.written === true);
   }
 
   range(prefix: string, limit?: number, after?: string): readonly Found[] {
@@ -176,11 +176,11 @@ export class Planner implements View {
   }
 
   put(key: string, value: Value): void {
-    this.#write(this.#others.at(key)).draft = value;
+    this.#write(this.#others.at(key)).value = value;
   }
 
   remove(key: string): void {
-    this.#write(this.#others.at(key)).draft = undefined;
+    this.#write(this.#others.at(key)).value = undefined;
   }
 
   leaveBehind(key: string): void {
@@ -206,37 +206,57 @@ export class Planner implements View {
     return this.#job;
   }
 
-  #read(cell: Cell): Cell {
-    this.#draft(cell);
-    if (cell.readBy !== this.#mark) {
-      cell.readBy = this.#mark;
-      this.#reads.push(cell);
+  #read(cell: Cell): Draft {
+    const draft = cell.draft ?? this.#drafts.of(cell);
+    if (draft.readBy !== this.#mark) {
+      draft.readBy = this.#mark;
+      this.#reads.push(draft);
     }
-    return cell;
+    return draft;
   }
 
-  #write(cell: Cell): Cell {
-    this.#draft(cell);
-    this.#replacedIn.push(cell);
-    this.#replaced.push(cell.draft);
-    this.#replacedWritten.push(cell.written);
-    cell.written = true;
-    if (cell.writtenBy !== this.#mark) {
-      cell.writtenBy = this.#mark;
-      this.#writes.push(cell);
+  #write(cell: Cell): Draft {
+    const draft = cell.draft ?? this.#drafts.of(cell);
+    this.#replacedIn.push(draft);
+    this.#replaced.push(draft.value);
+    this.#replacedWritten.push(draft.written);
+    draft.written = true;
+    if (draft.writtenBy !== this.#mark) {
+      draft.writtenBy = this.#mark;
+      this.#writes.push(draft);
     }
-    return cell;
+    return draft;
+  }
+}
+
+/** Drafts kept from batch to batch. */
+const mostDrafts = 4_096;
+
+/** The drafts of the batch under way. */
+class Drafts {
+  readonly #drafts: Draft[] = [];
+  #used = 0;
+
+  of(cell: Cell): Draft {
+    const draft = this.#drafts[this.#used]?.of(cell) ?? this.#make(cell);
+    this.#used++;
+    cell.draft = draft;
+    return draft;
   }
 
-  /** Begins a draft of the cell in this batch. */
-  #draft(cell: Cell): void {
-    if (cell.batch === this.#batch) return;
-    cell.batch = this.#batch;
-    cell.draft = cell.value;
-    cell.base = cell.revision;
-    cell.written = false;
-    cell.writer = 0;
-    cell.reader = 0;
+  #make(cell: Cell): Draft {
+    const draft = new Draft(cell);
+    this.#drafts.push(draft);
+    return draft;
+  }
+
+  clear(): void {
+    for (let i = 0; i < this.#used; i++) {
+      const draft = this.#drafts[i];
+      if (draft !== undefined) draft.cell.draft = undefined;
+    }
+    this.#used = 0;
+    if (this.#drafts.length > mostDrafts) this.#drafts.length = mostDrafts;
   }
 }
 

@@ -14,7 +14,7 @@ import type { WaitingCall } from "./waiting-call.js";
 /** Where calls wait for their turn. */
 export interface Room {
   readonly isEmpty: boolean;
-  enter(call: WaitingCall): void;
+  enter(call: WaitingCall, places: readonly number[]): void;
   leave(call: WaitingCall): void;
   /** An agent got a lock, which may give its other claims their turn. */
   granted(agentId: string): void;

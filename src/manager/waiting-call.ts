@@ -8,8 +8,9 @@ export interface WaitingCall {
   readonly request: Request;
   /** Its number in the queue of each claim. */
   readonly places: readonly number[];
-  /** Where it stands among this manager's waiters; kept by the waiting room. */
+  /* Where it stands among this manager's waiters, and another call of its agent that waits; kept by the waiting room. */
   seats: readonly Seat<WaitingCall>[];
+  brother: WaitingCall | undefined;
   /** Since when the caller waits, in milliseconds. */
   readonly waitedMs: number;
   /** Its agent has locks as well: it may be waited for, and need not queue behind those that wait for it. */
@@ -28,6 +29,6 @@ export interface WaitingCall {
 
 /** The outcome that the caller hears of. */
 export interface Hearing {
-  granted(granted: readonly Granted[], revision: number): void;
+  granted(request: Request, granted: readonly Granted[], revision: number): void;
   refused(error: unknown): void;
 }

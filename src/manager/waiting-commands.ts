@@ -27,7 +27,9 @@ export function submitPromotion(
   const isCurrent = (): boolean => call.isWaiting && request === call.request;
   const promotion: Command<PromoteReply> = {
     path: call.path,
-    acquire: call,
+    get waitedMs() {
+      return call.waitedMs;
+    },
     plan: (view) => (isCurrent() ? promote(view, request, places, limits) : { kind: "gone" }),
     isProvisional: (reply) => reply.kind === "waiting" || !isCurrent(),
     done: (reply, { revision, uncertain }) => {
@@ -49,7 +51,9 @@ export function submitWithdrawal(
 ): void {
   const withdrawal: Command<WithdrawReply> = {
     path: call.path,
-    acquire: call,
+    get waitedMs() {
+      return call.waitedMs;
+    },
     // Once it was served, its grant has been told of, and is being given back.
     plan: (view) => (call.isWaiting ? withdraw(view, call.request, call.places, cause) : gone),
     done: (reply) => on.done(reply),

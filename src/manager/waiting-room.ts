@@ -23,7 +23,7 @@ export class WaitingRoom implements Room {
   /** The queues below a path, for trees. */
   readonly #below = new Map<string, Set<Queue>>();
   readonly #byRequest = new ChurnMap<string, WaitingCall>();
-  readonly #byAgent = new ChurnMap<string, WaitingCall[]>();
+  readonly #byAgent = new ChurnMap<string, WaitingCall>();
   #cancelPoll: Cancel | undefined;
   #closed = false;
 
@@ -57,28 +57,36 @@ export class WaitingRoom implements Room {
     }
   }
 
-  enter(call: WaitingCall): void {
+  /** `places`: its number in the queue of each claim. */
+  enter(call: WaitingCall, places: readonly number[]): void {
     const { requestId, agentId, claims } = call.request;
     this.#byRequest.set(requestId, call);
-    const calls = this.#byAgent.get(agentId);
-    if (calls === undefined) this.#byAgent.set(agentId, [call]);
-    else calls.push(call);
-    call.seats = claims.map(({ resource }, index) =>
-      this.#queueAt(resource).enter(call, call.places[index] ?? 0),
-    );
+    call.brother = this.#byAgent.get(agentId);
+    this.#byAgent.set(agentId, call);
+    call.seats = claims.map(({ resource }, index) => this.#queueAt(resource).enter(call, places[index] ?? 0));
     this.#schedulePoll();
   }
 
   leave(call: WaitingCall): void {
     const { requestId, agentId } = call.request;
     if (!this.#byRequest.delete(requestId)) return;
-    const calls = this.#byAgent.get(agentId) ?? [];
-    if (calls.length <= 1) this.#byAgent.delete(agentId);
-    else calls.splice(calls.indexOf(call), 1);
+    this.#leaveBrothers(call, agentId);
     for (const seat of call.seats) {
       seat.queue.leave(seat);
       if (seat.queue.first === undefined) this.#dropQueue(seat.queue);
     }
+  }
+
+  #leaveBrothers(call: WaitingCall, agentId: string): void {
+    let before = this.#byAgent.get(agentId);
+    if (before === call) {
+      if (call.brother === undefined) this.#byAgent.delete(agentId);
+      else this.#byAgent.set(agentId, call.brother);
+    } else {
+      while (before !== undefined && before.brother !== call) before = before.brother;
+      if (before !== undefined) before.brother = call.brother;
+    }
+    call.brother = undefined;
   }
 
   #queueAt({ path, ancestors }: ResourcePath): Queue {
@@ -138,7 +146,7 @@ export class WaitingRoom implements Room {
 
   /** An agent got a lock: whoever is ahead of its other claims may wait for that lock now, and is then no longer waited for. */
   granted(agentId: string): void {
-    for (const call of this.#byAgent.get(agentId) ?? []) {
+    for (let call = this.#byAgent.get(agentId); call !== undefined; call = call.brother) {
       call.isEntangled = true;
       call.look();
     }
