@@ -49,6 +49,12 @@ class Stage {
     return this;
   }
 
+  /** It was extended by its id, and whoever did that was told. */
+  isConfirmed(): this {
+    this.rules.confirmed("m1.1");
+    return this;
+  }
+
   async pass(ms: number): Promise<this> {
     await this.time.passUntil(this.time.now + ms, () => false);
     return this;
@@ -75,6 +81,7 @@ describe("the rules notice", () => {
     // It was acquired again.
     const again = lost().hears().has(new AbortController().signal);
     expect((await again.pass(longMs)).found).toEqual([]);
+    expect((await lost().hears().isConfirmed().pass(longMs)).found).toEqual([]);
     // The answer got lost, or the store failed after it.
     expect((await lost().pass(longMs)).found).toEqual([]);
     const failed = lost().hears();

@@ -22,6 +22,8 @@ export class HolderRules {
   private readonly report: Report;
   /** What was extended by the commits of which nobody has heard yet. */
   private readonly extended = new Map<number, readonly TrueLock[]>();
+  /** When somebody was last told of an extension, by lock id. */
+  private readonly confirmedAt = new Map<string, number>();
 
   constructor(truth: Truth, ledger: Ledger, time: VirtualTime, storeTime: () => number, report: Report) {
     this.truth = truth;
@@ -76,6 +78,11 @@ export class HolderRules {
     }
   }
 
+  /** Somebody was told that the lock is extended, by a call that names it, and has it. */
+  confirmed(lockId: string): void {
+    this.confirmedAt.set(lockId, this.time.now);
+  }
+
   /** The process hears of a commit. An extension that came through after its holder was told of the loss is then given back. */
   heard(process: SimulatedProcess, { outcomes }: CommitReply): void {
     const revision = outcomes.find((one) => one.applied)?.revision ?? 0;
@@ -90,6 +97,7 @@ export class HolderRules {
     if (expiresAt < this.storeTime() + giveBackMs) return;
     this.time.at(now + giveBackMs, () => {
       if (lock.expiresAt !== expiresAt || !this.stands(lock)) return;
+      if ((this.confirmedAt.get(lockId) ?? -Infinity) >= now) return;
       if (!process.isAwake || process.awakeSince >= now || process.setbacks > setbacks) return;
       const handles = this.ledger.handlesOf.get(lockId) ?? [];
       const wasTold = handles.some((one) => one.process === process && one.signal.aborted);

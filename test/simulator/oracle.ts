@@ -216,6 +216,7 @@ export class Oracle implements Witness {
 
   extended(lock: Lock): void {
     this.ledger.touched(lock.lockId, this.time.now);
+    this.holders.confirmed(lock.lockId);
     const stored = this.truth.history.get(lock.lockId)?.find((one) => one.token === lock.fencingToken);
     if (stored === undefined) this.report("I3", `${lock.lockId} was extended under another token`);
     else this.checkDetails(lock, stored);
