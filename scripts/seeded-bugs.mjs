@@ -70,6 +70,8 @@ async function main() {
     .toSorted()
     .filter((name, _, all) => name >= (all.find((one) => one.includes(flags.from)) ?? "~"));
   if (patches.length === 0) throw new Error("No seeded bug has such a name.");
+  const jobs = Number(flags.jobs);
+  if (!(jobs >= 1)) throw new RangeError(`--jobs must be at least 1, not "${flags.jobs}"`);
   // A judge that finds fault with the sources as they are would catch everything.
   for (const files of new Set(patches.map((name) => judgeOf(join(bugs, name))))) {
     const verdict = await judge(undefined, files);
@@ -94,7 +96,7 @@ async function main() {
       if (!isCaught) missed += 1;
     }
   };
-  await Promise.all(Array.from({ length: Number(flags.jobs) }, work));
+  await Promise.all(Array.from({ length: jobs }, work));
   if (isStopped) {
     process.exitCode = 130;
     return;
