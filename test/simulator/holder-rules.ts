@@ -96,7 +96,8 @@ export class HolderRules {
     const { now } = this.time;
     if (expiresAt < this.storeTime() + giveBackMs) return;
     this.time.at(now + giveBackMs, () => {
-      if (lock.expiresAt !== expiresAt || !this.stands(lock)) return;
+      // What several calls of one agent share ends with its ttl when none of them can tell that it was the last.
+      if (lock.expiresAt !== expiresAt || lock.isJoined || !this.stands(lock)) return;
       if ((this.confirmedAt.get(lockId) ?? -Infinity) >= now) return;
       if (!process.isAwake || process.awakeSince >= now || process.setbacks > setbacks) return;
       const handles = this.ledger.handlesOf.get(lockId) ?? [];

@@ -127,7 +127,7 @@ export class Oracle implements Witness {
         this.report("I13", `${lock.lockId} (${lock.resourcePath}) is not what was asked for`);
       const wasWanted =
         this.ledger.leaving.has(lock.lockId) || this.ledger.mayBeRevoked(lock.resourcePath, stored.token);
-      if (stored.endedInForce && !wasWanted && !this.wasToldLost(lock.lockId))
+      if (stored.endedInForce && !wasWanted && !this.wasToldLost(lock.lockId, call))
         this.report(
           "I4",
           `${lock.lockId} (${lock.resourcePath}) was acknowledged after it had been given back`,
@@ -140,8 +140,11 @@ export class Oracle implements Witness {
     }
   }
 
-  private wasToldLost(lockId: string): boolean {
-    return (this.ledger.handlesOf.get(lockId) ?? []).some((one) => one.signal.aborted || one.process.isDead);
+  /** And gives it back, without knowing of what the agent acquires through another process. */
+  private wasToldLost(lockId: string, { process }: Call): boolean {
+    return (this.ledger.handlesOf.get(lockId) ?? []).some(
+      (one) => one.process.isDead || (one.process !== process && one.signal.aborted),
+    );
   }
 
   private checkDetails(lock: Lock, stored: TrueLock): void {
