@@ -41,11 +41,9 @@ export class HolderRules {
   committed({ revision, granted, extended }: Deed): void {
     for (const lock of granted) this.watchExpiry(lock);
     for (const { lock } of extended) this.watchExpiry(lock);
-    if (extended.length > 0)
-      this.extended.set(
-        revision,
-        extended.map(({ lock }) => lock),
-      );
+    // By an extension: what several calls of one agent share ends with its ttl when none of them can tell that it was the last.
+    const prolonged = extended.map(({ lock }) => lock).filter((lock) => !lock.isJoined);
+    if (prolonged.length > 0) this.extended.set(revision, prolonged);
   }
 
   private watchExpiry(lock: TrueLock): void {
@@ -96,7 +94,6 @@ export class HolderRules {
     const { now } = this.time;
     if (expiresAt < this.storeTime() + giveBackMs) return;
     this.time.at(now + giveBackMs, () => {
-      // What several calls of one agent share ends with its ttl when none of them can tell that it was the last.
       if (lock.expiresAt !== expiresAt || lock.isJoined || !this.stands(lock)) return;
       if ((this.confirmedAt.get(lockId) ?? -Infinity) >= now) return;
       if (!process.isAwake || process.awakeSince >= now || process.setbacks > setbacks) return;
