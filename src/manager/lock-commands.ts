@@ -233,10 +233,10 @@ export class LockCommands {
   }
 }
 
-/** Also by a call that is planned with this one, and will be told only then. Of a lock that several have joined nobody can tell. */
+/** Also by a call that is planned with this one, and will be told only then. */
 function isJoinedSince(view: View, { resource, lockId }: LockName, before: Holder): boolean {
   const holder = view.lock(resource.path)?.holders.find((one) => one.lockId === lockId);
-  return holder !== undefined && (holder.joined === true || holder.joined !== before.joined);
+  return holder !== undefined && holder.joined !== before.joined;
 }
 
 function isUnknown(error: unknown): boolean {

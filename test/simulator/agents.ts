@@ -81,17 +81,23 @@ export class Agents {
     });
   }
 
-  /** Everybody who holds something gives it back, now and from now on; what nobody has any more, an operator ends. */
+  /**
+   * Everybody who holds something gives it back, now and from now on. An operator ends what nobody has any more, and what somebody has failed to give
+   * back: that counts as held by the handle that is gone.
+   */
   giveBackAll(): void {
     const { fleet, oracle } = this.stage;
-    const handles = [...oracle.ledger.handles].filter((handle) => handle.process.isAwake);
-    const inHand = new Set(handles.map((handle) => handle.lock.lockId));
+    const { ledger, truth } = oracle;
+    const handles = [...ledger.handles].filter((handle) => handle.process.isAwake);
+    const believed = handles.filter((handle) => !handle.signal.aborted);
+    const inHand = new Set(believed.map((handle) => handle.lock.lockId));
+    const left = [...truth.inForce()].filter(
+      ({ lockId }) => !inHand.has(lockId) || ledger.leaving.has(lockId),
+    );
     for (const handle of handles) this.holding.letGo(handle);
     this.acquiring.leaveAll();
     const place = fleet.places.findIndex((_, index) => fleet.awake(index) !== undefined);
-    const left = [...oracle.truth.inForce()]
-      .filter((lock) => !inHand.has(lock.lockId))
-      .map((lock) => lock.path);
-    for (const path of new Set(left)) this.revoke({ kind: "revoke", at: 0, process: place, path });
+    for (const path of new Set(left.map((lock) => lock.path)))
+      this.revoke({ kind: "revoke", at: 0, process: place, path });
   }
 }
