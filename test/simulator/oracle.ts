@@ -3,7 +3,7 @@
 import { LockError } from "../../src/errors.js";
 import type { AcquiredLock, Lock } from "../../src/lock-manager.js";
 import type { Change, CommitReply, ReadReply } from "../../src/store/store.js";
-import { type Deed, type TrueLock } from "./deed.js";
+import type { TrueLock } from "./deed.js";
 import { HolderRules } from "./holder-rules.js";
 import type { Call } from "./ledger.js";
 import { Ledger } from "./ledger.js";
