@@ -9,12 +9,14 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-const help = `Usage: npm run seeded-bugs -- [--only NAME]… [--seed N] [--steps N] [--limit SECONDS]
+const help = `Usage: npm run seeded-bugs -- [--only NAME]… [--from NAME] [--jobs N] [--seed N] [--steps N] [--limit SECONDS]
 
   --only NAME      only the bugs with that in their name
+  --from NAME      only that one, by its number or name, and those after it: goes on where a run was stopped
+  --jobs N         so many at once (default 1)
   --seed N         where the simulator begins (default 1)
   --steps N        after so many steps without a violation a bug is not caught (default 1000000)
-  --limit SECONDS  for the judge of one bug (default 180)
+  --limit SECONDS  for the judge of one bug (default 600)
 `;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -31,9 +33,11 @@ const copied = [
 const { values: flags } = parseArgs({
   options: {
     only: { type: "string", multiple: true, default: [] },
+    from: { type: "string", default: "" },
+    jobs: { type: "string", default: "1" },
     seed: { type: "string", default: "1" },
     steps: { type: "string", default: "1000000" },
-    limit: { type: "string", default: "180" },
+    limit: { type: "string", default: "600" },
     help: { type: "boolean", default: false },
   },
 });
@@ -46,13 +50,13 @@ const tooLate = `the judge found nothing wrong in ${flags.limit} s`;
  * @typedef {{ command: string[], notice: (line: string) => string | undefined }} Trial
  */
 
-/** Ends the judge that is at work. */
-let end = () => {};
+/** End the judges that are at work. @type {Set<() => void>} */
+const ends = new Set();
 let isStopped = false;
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.on(signal, () => {
     isStopped = true;
-    end();
+    for (const end of ends) end();
   });
 }
 
@@ -63,8 +67,11 @@ async function main() {
   const patches = readdirSync(bugs)
     .filter((name) => name.endsWith(".patch"))
     .filter((name) => flags.only.length === 0 || flags.only.some((part) => name.includes(part)))
-    .toSorted();
+    .toSorted()
+    .filter((name, _, all) => name >= (all.find((one) => one.includes(flags.from)) ?? "~"));
   if (patches.length === 0) throw new Error("No seeded bug has such a name.");
+  const jobs = Number(flags.jobs);
+  if (!(jobs >= 1)) throw new RangeError(`--jobs must be at least 1, not "${flags.jobs}"`);
   // A judge that finds fault with the sources as they are would catch everything.
   for (const files of new Set(patches.map((name) => judgeOf(join(bugs, name))))) {
     const verdict = await judge(undefined, files);
@@ -76,16 +83,20 @@ async function main() {
     return;
   }
   let missed = 0;
-  for (const name of patches) {
-    const began = Date.now();
-    const patch = join(bugs, name);
-    const verdict = await judge(patch, judgeOf(patch));
-    if (isStopped) break;
-    const isCaught = verdict.caught !== undefined;
-    const line = isCaught ? `caught: ${verdict.caught}` : `NOT CAUGHT: ${verdict.missed}`;
-    console.log(`${basename(name, ".patch")}: ${line} (${Math.round((Date.now() - began) / 1000)} s)`);
-    if (!isCaught) missed += 1;
-  }
+  const left = patches.values();
+  const work = async () => {
+    for (const name of left) {
+      const began = Date.now();
+      const patch = join(bugs, name);
+      const verdict = await judge(patch, judgeOf(patch));
+      if (isStopped) return;
+      const isCaught = verdict.caught !== undefined;
+      const line = isCaught ? `caught: ${verdict.caught}` : `NOT CAUGHT: ${verdict.missed}`;
+      console.log(`${basename(name, ".patch")}: ${line} (${Math.round((Date.now() - began) / 1000)} s)`);
+      if (!isCaught) missed += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
   if (isStopped) {
     process.exitCode = 130;
     return;
@@ -131,6 +142,8 @@ function simulation() {
       ".sim/test/simulator/main.js",
       `--steps=${flags.steps}`,
       `--seed=${flags.seed}`,
+      // Seeds that once failed show what others rarely do.
+      "--named",
     ],
     notice(line) {
       if (line.startsWith("Uncaught")) return line;
@@ -172,10 +185,11 @@ function run(scratch, { command, notice }) {
     /** @type {string | undefined} */
     let caught;
     let isLate = false;
-    end = () => {
+    const end = () => {
       const isRunning = child.exitCode === null && child.signalCode === null;
       if (child.pid !== undefined && isRunning) process.kill(-child.pid, "SIGKILL");
     };
+    ends.add(end);
     const limit = setTimeout(() => {
       isLate = true;
       end();
@@ -191,6 +205,7 @@ function run(scratch, { command, notice }) {
     child.once("error", reject);
     child.once("close", (code) => {
       clearTimeout(limit);
+      ends.delete(end);
       if (caught !== undefined) resolve({ caught });
       else if (isLate) resolve({ missed: tooLate });
       else if (code === 0) resolve({ missed: nothingWrong });

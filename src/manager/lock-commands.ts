@@ -3,6 +3,7 @@ import type { Granted } from "../core/holding.js";
 import type { Holder } from "../core/records.js";
 import { expire, extend, type LockName, type ReleaseReply, release, revoke } from "../core/release.js";
 import { type ResourcePath, storedPath } from "../core/resource-path.js";
+import type { View } from "../core/view.js";
 import { LockError } from "../errors.js";
 import type { Lock } from "../lock-manager.js";
 import type { HeldLock, HeldLocks } from "./held-locks.js";
@@ -35,8 +36,10 @@ export class LockCommands {
    * Gives up all handles of a lock. False when nothing is in force under that name.
    *
    * Whoever acquires the lock again while this is under way, and is told that it has it, relies on it: then it is only the handles that go.
+   *
+   * @param givenBack the lock as it was when its agent was told of the loss: nobody asked for its release, so any later acquire keeps it.
    */
-  release(name: LockName, signal?: AbortSignal): Promise<boolean> {
+  release(name: LockName, signal?: AbortSignal, givenBack?: Holder): Promise<boolean> {
     const { pipeline, aborts, limits, room } = this.#services;
     const known = this.#held.find(name.resource.path, name.lockId);
     const held = known?.holder.agentId === name.agentId ? known : undefined;
@@ -49,7 +52,10 @@ export class LockCommands {
     return run(pipeline, aborts, {
       path: name.resource.path,
       plan: (view, { conflicts }): ReleaseReply | { readonly kind: "joined" } => {
-        if (held !== undefined && held.grants > grants && held.end === undefined) return { kind: "joined" };
+        if (givenBack !== undefined && isJoinedSince(view, name, givenBack)) return { kind: "joined" };
+        const inHand = this.#held.find(name.resource.path, name.lockId);
+        const isAgain = inHand !== held || (held?.grants ?? 0) > grants;
+        if (inHand?.holder.agentId === name.agentId && isAgain) return { kind: "joined" };
         // Serving a waiter expects much more of the store: once overtaken, the waiter goes by itself.
         const reply = release(view, name, conflicts === 0 ? limits.maxLocksPerAgent : undefined);
         if (reply.kind === "released") sent = reply.holder;
@@ -124,12 +130,13 @@ export class LockCommands {
     });
   }
 
-  /** Once a holder was told `lost`, that stays so: an extension that came through all the same is given back. */
+  /** Once a holder was told `lost`, that stays so: an extension that came through all the same is given back, unless the lock was acquired again. */
   async extendHeld(held: HeldLock, ttlMs: number | undefined): Promise<Lock> {
     requireHeld(held);
     const name = nameOf(held);
     const lock = await this.extend(name, ttlMs ?? held.holder.ttlMs);
-    if (hasEnded(held)) this.#services.background(this.release(name).catch(() => false));
+    if (hasEnded(held) && this.#held.find(held.path, name.lockId) === undefined)
+      this.#services.background(this.giveBack(held));
     requireHeld(held);
     return lock;
   }
@@ -180,7 +187,7 @@ export class LockCommands {
 
   /** Gives a lock back that nobody wants any more. That this fails is no reason to do anything else: the lock ends with its ttl. */
   giveBack(held: HeldLock): Promise<unknown> {
-    return this.release(nameOf(held)).catch(() => false);
+    return this.release(nameOf(held), undefined, held.holder).catch(() => false);
   }
 
   /** Tells of an end whose own attempt was never answered. */
@@ -224,6 +231,12 @@ export class LockCommands {
       call,
     });
   }
+}
+
+/** Also by a call that is planned with this one, and will be told only then. */
+function isJoinedSince(view: View, { resource, lockId }: LockName, before: Holder): boolean {
+  const holder = view.lock(resource.path)?.holders.find((one) => one.lockId === lockId);
+  return holder !== undefined && holder.joined !== before.joined;
 }
 
 function isUnknown(error: unknown): boolean {

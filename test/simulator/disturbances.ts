@@ -1,8 +1,9 @@
 /** What happens to processes, stores and clocks: carried out as the script says. */
-import type { Stage } from "./agents.js";
+
 import { stopPhrase } from "./phrases.js";
 import type { SimulatedProcess } from "./process.js";
 import type { Disturbance } from "./script.js";
+import type { Stage } from "./stage.js";
 
 export class Disturbances {
   private readonly stage: Stage;
@@ -28,7 +29,7 @@ export class Disturbances {
     const { fleet, oracle, time, world, trace } = this.stage;
     fleet.count("store clock steps");
     world.stepForward(ms);
-    oracle.steppedAt = time.now;
+    oracle.holders.steppedAt = time.now;
     trace?.note("command", `store clock steps ${ms}ms forward`);
   }
 

@@ -55,13 +55,16 @@ export async function runEpisode(options: EpisodeOptions): Promise<Ending> {
   const stage = { fleet, oracle, time, world, trace };
   const agents = new Agents(stage);
   const disturbances = new Disturbances(stage);
-  const broken = (): boolean => oracle.violation !== undefined;
+  const broken = (): boolean => {
+    if (time.isSpinning) oracle.report("I9", "a manager goes round in circles, and time does not pass");
+    return oracle.violation !== undefined;
+  };
   const pass = (ms: number): Promise<void> => time.passUntil(time.now + ms, broken);
 
   for (let place = 0; place < weather.managers; place++) await fleet.start(place);
   for (const action of script) {
     time.at(action.at, () => {
-      time.steps++;
+      time.step();
       if (isDisturbance(action)) disturbances.perform(action);
       else agents.perform(action);
     });
@@ -108,8 +111,8 @@ export async function runEpisode(options: EpisodeOptions): Promise<Ending> {
     steps: time.steps,
     violation: oracle.violation,
     trace,
-    granted: agents.granted,
-    refused: agents.refused,
+    granted: agents.acquiring.granted,
+    refused: agents.acquiring.refused,
     faults: fleet.faults,
     thrown: fleet.thrown,
   };

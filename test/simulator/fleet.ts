@@ -57,8 +57,10 @@ export class Fleet {
       faults,
       onFault: (fault, ms) => {
         this.thrown.push(faults.latest);
+        if (!isOnlyLate(fault)) process.setbacks++;
         this.fault(process, fault, ms);
       },
+      onHeard: (reply) => oracle.holders.heard(process, reply),
     });
     this.processes.push(process);
     this.places[place] = process;
@@ -105,4 +107,8 @@ export class Fleet {
     this.count(fault);
     this.options.trace?.note("fault", `manager ${process.name}: ${faultPhrase(fault, ms)}`);
   }
+}
+
+function isOnlyLate(fault: FaultName): boolean {
+  return fault === "slow" || fault === "read slow" || fault.startsWith("hint");
 }

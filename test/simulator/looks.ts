@@ -1,8 +1,9 @@
 /** Views beside the truth (invariant I13): what is shown was so at one moment while the look lasted. */
 import type { LockManager } from "../../src/lock-manager.js";
+import { type TrueLock } from "./deed.js";
 import type { Look } from "./script.js";
 import type { Report } from "./store-rules.js";
-import type { TrueLock, Truth } from "./truth.js";
+import type { Truth } from "./truth.js";
 
 export interface Glance {
   readonly process: string;

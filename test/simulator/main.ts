@@ -2,14 +2,16 @@
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { type Ending, runEpisode } from "./episode.js";
+import { namedSeeds } from "./seeds.js";
 import { shrink } from "./shrink.js";
 import { simulate, type Tally } from "./simulate.js";
 
-const help = `Usage: npm run simulate -- [--steps N] [--seed N] [--managers N] [--trace]
+const help = `Usage: npm run simulate -- [--steps N] [--seed N] [--managers N] [--named] [--trace]
 
   --steps N     until so many things have happened (default 1_000_000)
   --seed N      the seed of the first episode, from which the others follow (default: by chance)
   --managers N  so many managers in every episode (default: 1 to 4, as each seed says)
+  --named       first the seeds that once failed
   --trace       only the episode of that seed, and everything that happens in it
 `;
 
@@ -21,6 +23,7 @@ const { values } = parseArgs({
     steps: { type: "string", default: "1_000_000" },
     seed: { type: "string" },
     managers: { type: "string" },
+    named: { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -49,6 +52,7 @@ async function run(): Promise<void> {
   let toldAt = began;
   const { tally, broken } = await simulate({
     seed,
+    before: values.named ? namedSeeds.map((one) => one.seed) : [],
     steps,
     managers,
     onEpisode: (soFar) => {

@@ -3,7 +3,9 @@
 import { LockError } from "../../src/errors.js";
 import type { AcquiredLock, Lock } from "../../src/lock-manager.js";
 import type { Change, CommitReply, ReadReply } from "../../src/store/store.js";
-import type { Call, Handle } from "./ledger.js";
+import type { TrueLock } from "./deed.js";
+import { HolderRules } from "./holder-rules.js";
+import type { Call } from "./ledger.js";
 import { Ledger } from "./ledger.js";
 import { Looks } from "./looks.js";
 import type { SimulatedProcess } from "./process.js";
@@ -12,7 +14,7 @@ import { checkCycle, checkHeld } from "./refusal-rules.js";
 import { longestDoubtMs, type Report, StoreRules } from "./store-rules.js";
 import type { Trace } from "./trace.js";
 import type { Witness } from "./true-store.js";
-import { type Deed, type TrueLock, Truth } from "./truth.js";
+import { Truth } from "./truth.js";
 import type { VirtualTime } from "./virtual-time.js";
 import type { Weather } from "./weather.js";
 
@@ -27,8 +29,6 @@ export interface Violation {
 const timeoutSlackMs = 40;
 /** Who does not wait in the queue still waits for the store, try by try. */
 const longestTryMs = 60_000;
-/** A step of the store clock that is smaller than the doubt about it is noticed only when the doubt has grown by drift. */
-const stepDoubtMs = 30_000;
 
 export class Oracle implements Witness {
   readonly truth = new Truth();
@@ -36,8 +36,7 @@ export class Oracle implements Witness {
   readonly looks: Looks;
   /** The first thing that was wrong. */
   violation: Violation | undefined;
-  /** The store clock stepped last at this virtual time. */
-  steppedAt = -Infinity;
+  readonly holders: HolderRules;
   private readonly rules: StoreRules;
   private readonly time: VirtualTime;
   private readonly world: WorldClock;
@@ -53,6 +52,7 @@ export class Oracle implements Witness {
     this.trace = trace;
     this.anchor = world.now() - world.monotonic();
     this.rules = new StoreRules(this.truth, this.ledger, weather.limits, this.report);
+    this.holders = new HolderRules(this.truth, this.ledger, time, () => this.storeTime, this.report);
     this.looks = new Looks(this.truth, this.report);
   }
 
@@ -75,7 +75,7 @@ export class Oracle implements Witness {
     if (deed !== undefined) {
       if (deed.revision <= last) this.report("I2", `revision ${deed.revision} came after ${last}`);
       this.rules.check(deed);
-      this.watchExpiries(deed);
+      this.holders.committed(deed);
     }
     this.looks.glimpse(process);
   }
@@ -95,44 +95,8 @@ export class Oracle implements Witness {
     }
   }
 
-  /** A holder hears that its lock may have expired before it can be granted to another (invariant I16). */
-  private watchExpiries({ granted, extended }: Deed): void {
-    for (const lock of granted) this.watchExpiry(lock);
-    for (const { lock } of extended) this.watchExpiry(lock);
-  }
-
-  private watchExpiry(lock: TrueLock): void {
-    const { expiresAt } = lock;
-    this.time.at(this.time.now + Math.max(expiresAt - this.storeTime, 0), () => {
-      if (lock.expiresAt !== expiresAt || lock.endedAt !== undefined) return;
-      for (const handle of this.ledger.handlesOf.get(lock.lockId) ?? []) this.checkTold(handle, lock);
-    });
-  }
-
-  private checkTold({ process, isLeaving, signal, lock: { agentId } }: Handle, lock: TrueLock): void {
-    if (isLeaving || !process.isAwake || signal.aborted) return;
-    // Somebody else's change of the expiry is known only by a hint; and a clock that steps is not a clock that drifts.
-    if (lock.setBy !== process.name || this.hasStepped(lock)) return;
-    this.report("I16", `${lock.lockId} (${lock.path}) has expired, and ${agentId} was not told`);
-  }
-
-  private hasStepped(lock: TrueLock): boolean {
-    return this.steppedAt >= lock.setAt - stepDoubtMs;
-  }
-
-  /** The first look of a holder whose process was stopped for too long says that the lock is lost. */
   wokeUp(process: SimulatedProcess): void {
-    for (const handle of this.ledger.handles) {
-      if (handle.process !== process || handle.isLeaving) continue;
-      const lock = this.truth.latest(handle.lock.lockId);
-      if (lock === undefined || lock.expiresAt > this.storeTime || lock.setBy !== process.name) continue;
-      if (this.hasStepped(lock)) continue;
-      if (!handle.lock.signal.aborted)
-        this.report(
-          "I16",
-          `${handle.lock.agentId} wakes up and still believes in ${lock.lockId} (${lock.path})`,
-        );
-    }
+    this.holders.wokeUp(process);
   }
 
   // What agents are told.
@@ -163,7 +127,7 @@ export class Oracle implements Witness {
         this.report("I13", `${lock.lockId} (${lock.resourcePath}) is not what was asked for`);
       const wasWanted =
         this.ledger.leaving.has(lock.lockId) || this.ledger.mayBeRevoked(lock.resourcePath, stored.token);
-      if (stored.endedInForce && !wasWanted && !this.wasToldLost(lock.lockId))
+      if (stored.endedInForce && !wasWanted && !this.wasToldLost(lock.lockId, call))
         this.report(
           "I4",
           `${lock.lockId} (${lock.resourcePath}) was acknowledged after it had been given back`,
@@ -176,8 +140,11 @@ export class Oracle implements Witness {
     }
   }
 
-  private wasToldLost(lockId: string): boolean {
-    return (this.ledger.handlesOf.get(lockId) ?? []).some((one) => one.signal.aborted || one.process.isDead);
+  /** And gives it back, without knowing of what the agent acquires through another process. */
+  private wasToldLost(lockId: string, { process }: Call): boolean {
+    return (this.ledger.handlesOf.get(lockId) ?? []).some(
+      (one) => one.process.isDead || (one.process !== process && one.signal.aborted),
+    );
   }
 
   private checkDetails(lock: Lock, stored: TrueLock): void {
@@ -217,7 +184,7 @@ export class Oracle implements Witness {
         this.report("timeout", `${call.agentId} was refused after ${waited} of ${call.timeoutMs} ms`);
       checkHeld(this.truth, call, error, this.report);
     }
-    if (error.code === "deadlock") checkCycle(this.truth, call, error, this.report);
+    if (error.code === "deadlock") checkCycle(this.truth, this.ledger, call, error, this.report);
     if (this.weather.isCalm && error.family === "failed")
       this.report("errors", `${call.agentId} was refused on a calm sea: ${error.message}`);
   }
@@ -252,19 +219,22 @@ export class Oracle implements Witness {
 
   extended(lock: Lock): void {
     this.ledger.touched(lock.lockId, this.time.now);
+    this.holders.confirmed(lock.lockId);
     const stored = this.truth.history.get(lock.lockId)?.find((one) => one.token === lock.fencingToken);
     if (stored === undefined) this.report("I3", `${lock.lockId} was extended under another token`);
     else this.checkDetails(lock, stored);
   }
 
   notExtended(lockId: string, signal: AbortSignal | undefined, error: unknown): void {
+    // It may have come through all the same, in one commit with others.
+    this.ledger.touched(lockId, this.time.now);
     if (!(error instanceof LockError)) {
       this.report("errors", `an extension failed with ${String(error)}`);
       return;
     }
     if (error.code !== "lost" || signal?.aborted === true) return;
     const lock = this.truth.latest(lockId);
-    if (lock === undefined || lock.endedAt !== undefined || this.hasStepped(lock)) return;
+    if (lock === undefined || lock.endedAt !== undefined || this.holders.hasStepped(lock)) return;
     if (lock.expiresAt > this.storeTime + longestDoubtMs && !this.seemedExpired(lock))
       this.report("I11", `${lock.agentId} cannot extend ${lockId} (${lock.path}), which is in force`);
   }

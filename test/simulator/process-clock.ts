@@ -51,7 +51,7 @@ export class ProcessClock implements Clock {
     const cancel = this.time.at(this.time.now + Math.max(delayMs, 0) / this.rate + roundingMs, () => {
       this.fate.whenRunning(() => {
         if (isTakenBack) return;
-        this.time.steps++;
+        this.time.step();
         run();
       });
     });

@@ -27,6 +27,8 @@ export interface ProcessOptions {
   readonly chances: Chances;
   readonly faults: MomentaryDice;
   readonly onFault: (name: FaultName, ms: number | undefined) => void;
+  /** Told of every answer to a commit, just before the manager is. */
+  readonly onHeard: (reply: CommitReply) => void;
 }
 
 export class SimulatedProcess implements Fate {
@@ -41,8 +43,11 @@ export class SimulatedProcess implements Fate {
   isClosing = false;
   /** When it was last stopped or began; until then nothing was late that took long. */
   awakeSince: number;
+  /** How many calls of its store failed, or were overtaken. */
+  setbacks = 0;
   /** How many ids it made. */
   ids = 0;
+  readonly onHeard: (reply: CommitReply) => void;
   private readonly options: ProcessOptions;
   private waiting: (() => void)[] = [];
 
@@ -51,6 +56,7 @@ export class SimulatedProcess implements Fate {
     this.time = time;
     this.awakeSince = time.now;
     this.options = options;
+    this.onHeard = options.onHeard;
     this.clock = new ProcessClock(time, this, options.clock);
     this.faulty = new FaultyStore(store, {
       clock: world,
@@ -121,7 +127,7 @@ class Connection implements Store {
   }
 
   commit(changes: readonly Change[], options?: StoreOptions): Promise<CommitReply> {
-    return this.heard(this.process.faulty.commit(changes, options));
+    return this.heard(this.process.faulty.commit(changes, options), this.process.onHeard);
   }
 
   read(query: Query, options?: StoreOptions): Promise<ReadReply> {
@@ -131,7 +137,7 @@ class Connection implements Store {
   subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {
     const { process } = this;
     return process.faulty.subscribe((paths) => {
-      process.time.steps++;
+      process.time.step();
       process.whenRunning(() => listener(paths));
     });
   }
@@ -140,11 +146,18 @@ class Connection implements Store {
     return this.process.faulty.close();
   }
 
-  private heard<T>(reply: Promise<T>): Promise<T> {
-    this.process.time.steps++;
+  private heard<T>(reply: Promise<T>, onHeard: (reply: T) => void = () => undefined): Promise<T> {
+    const { time } = this.process;
+    time.step();
     return new Promise((resolve, reject) => {
+      // Whoever asks again and again would never let the time pass, and nobody would notice.
+      if (time.isSpinning) return;
       reply.then(
-        (value) => this.process.whenRunning(() => resolve(value)),
+        (value) =>
+          this.process.whenRunning(() => {
+            onHeard(value);
+            resolve(value);
+          }),
         (error: unknown) => this.process.whenRunning(() => reject(error)),
       );
     });

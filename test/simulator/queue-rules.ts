@@ -1,6 +1,8 @@
 /** Who is in whose way, by brute force over the truth: whose turn it is, and who waits for whom. */
+
+import { comesBefore, type TrueLock, type TrueWaiter } from "./deed.js";
 import { collide, type Region } from "./region.js";
-import { comesBefore, type TrueLock, type TrueWaiter, type Truth } from "./truth.js";
+import type { Truth } from "./truth.js";
 
 /** A request that waits, on all its paths. */
 export interface WaitingRequest {

@@ -20,6 +20,10 @@ export type AgentAction =
       readonly extending: boolean;
       /** How long it is held; `Infinity`: its agent forgets it. */
       readonly holdMs: number;
+      /** How long after the grant it is extended for long, shortly before it expires. */
+      readonly extendAfterMs?: number;
+      /** Somebody else asks for the same through another process, so long before the lock expires. */
+      readonly rival?: { readonly process: number; readonly agentId: string; readonly beforeMs: number };
       /** When the caller changes its mind. */
       readonly abortMs: number | undefined;
       /** As work under a lock. */
@@ -83,7 +87,36 @@ export function writeScript(weather: Weather): Action[] {
     if (dice.happens(0.01)) actions.push(...crowd(weather, dice, at));
     else actions.push(...one(weather, dice, at));
   }
-  return actions;
+  return [...lastMoments(weather, actions), ...glances(weather, actions)].toSorted((a, b) => a.at - b.at);
+}
+
+/**
+ * What happens at the very end of a lock, where others come too rarely: some are extended so late that the answer may come too late, and others are
+ * asked for by somebody else when they have nearly expired.
+ */
+function lastMoments(weather: Weather, actions: readonly Action[]): Action[] {
+  const dice = new Dice(mix(weather.seed, 5));
+  return actions.map((action) => {
+    if (action.kind !== "acquire" || action.extending || action.ttlMs > 5_000) return action;
+    if (action.ttlMs <= 1_000 && dice.happens(0.25))
+      return { ...action, holdMs: 8_000, extendAfterMs: action.ttlMs * dice.between(0.5, 1) };
+    if (!dice.happens(0.25)) return action;
+    const agentId = dice.pick(weather.agents.filter((one) => one !== action.agentId));
+    const rival = { process: dice.below(weather.managers), agentId, beforeMs: 10 ** dice.between(-2, 1.5) };
+    return { ...action, holdMs: 8_000, rival };
+  });
+}
+
+/** Looks at agents while they change: others are too few to meet a change between two reads. */
+function glances(weather: Weather, actions: readonly Action[]): Action[] {
+  const dice = new Dice(mix(weather.seed, 4));
+  return actions.flatMap((action) => {
+    if (action.kind !== "acquire" || !dice.happens(0.1)) return [];
+    const { agentId } = action;
+    const at = Math.max(action.at + dice.below(60) - 40, 0);
+    const process = dice.below(weather.managers);
+    return [{ kind: "look", at, process, what: "agent", path: "/", agentId } as const];
+  });
 }
 
 function one(weather: Weather, dice: Dice, at: number): Action[] {

@@ -1,4 +1,9 @@
-/** Seeds that once ended with a violation, and what it was. They run with every test. */
+/**
+ * Seeds that once ended with a violation, and what it was. They run with every test.
+ *
+ * The first three show it still when the bug is seeded (test/seeded-bugs/25, 40 and 51). The others were found with an earlier script, which made other
+ * episodes of them: they are kept as seeds like any other, and the story of 118 is seeded as well (58).
+ */
 
 export interface NamedSeed {
   readonly seed: number;
@@ -7,15 +12,20 @@ export interface NamedSeed {
 
 export const namedSeeds: readonly NamedSeed[] = [
   {
-    seed: 161,
+    seed: 2_843_202_952,
     story:
       "a lock in force was denied to its holder: a hint had made the manager forget it while a commit was under way, and the answer to that commit " +
       "then turned the nothing it knew into the proof that nothing is there",
   },
   {
-    seed: 8,
+    seed: 4_197_282_761,
     story:
       "a holder shortened its lock, the reply took longer than what was left of it, and the holder was told too late",
+  },
+  {
+    seed: 4_195_980_669,
+    story:
+      "what an acquire of unknown outcome may have left was looked for too early only, and its request arrived after that: somebody waits for nobody",
   },
   { seed: 72, story: "a holder shortened its lock, the reply was lost, and the holder was told too late" },
   {

@@ -5,6 +5,8 @@ import { type Ending, runEpisode } from "./episode.js";
 export interface SimulationOptions {
   /** The first episode has this very seed; the seeds of the others are derived from it. */
   readonly seed: number;
+  /** The seeds of episodes that go before that. */
+  readonly before?: readonly number[];
   /** At least so many. */
   readonly steps: number;
   /** Default: between 1 and 4, as each seed says. */
@@ -32,7 +34,7 @@ export interface Simulation {
 }
 
 export async function simulate(options: SimulationOptions): Promise<Simulation> {
-  const { seed, steps, managers, onEpisode, isEnough } = options;
+  const { seed, before = [], steps, managers, onEpisode, isEnough } = options;
   const tally: Tally = {
     steps: 0,
     seeds: 0,
@@ -42,7 +44,9 @@ export async function simulate(options: SimulationOptions): Promise<Simulation> 
     faults: new Map(),
   };
   while (tally.steps < steps) {
-    const ending = await runEpisode({ seed: seedOf(seed, tally.seeds), managers });
+    const { seeds } = tally;
+    const next = before[seeds] ?? seedOf(seed, seeds - before.length);
+    const ending = await runEpisode({ seed: next, managers });
     add(tally, ending);
     if (ending.violation !== undefined) return { tally, broken: ending };
     onEpisode?.(tally);

@@ -17,14 +17,14 @@ class Stage {
   private revision = 0;
 
   /** One change that writes the entries given, and removes those that are null. */
-  commit(entries: Readonly<Record<string, Json>>, now = 0): this {
+  commit(entries: Readonly<Record<string, Json>>, now = 0, by = "m1"): this {
     const put = Object.entries(entries)
       .filter(([, value]) => value !== null)
       .map(([key, value]) => ({ key, value }));
     const remove = Object.keys(entries).filter((key) => entries[key] === null);
     const change: Change = { expect: [], put, remove, announce: [] };
     const outcome = { applied: true, revision: ++this.revision } as const;
-    const deed = this.truth.apply([change], [outcome], now, "m1", now);
+    const deed = this.truth.apply([change], [outcome], now, by, now);
     if (deed !== undefined) this.rules.check(deed);
     return this;
   }
@@ -32,6 +32,20 @@ class Stage {
   wish(agentId: string, path: string): this {
     const call = { process: { name: "m1" }, agentId, paths: [path], mode: "exclusive", scope: "resource" };
     this.ledger.begin(call as never, []);
+    return this;
+  }
+
+  /** A call of the process m1 that was granted other locks than those of the ids it was to have. */
+  answered(...lockIds: string[]): this {
+    this.ledger.begin({ process: { name: "m1" }, paths: [], state: "granted" } as never, lockIds);
+    return this;
+  }
+
+  /** The process m1 has told a holder that its lock is lost. */
+  told(lockId: string): this {
+    const process = { name: "m1", isDead: false };
+    const handle = { process, lock: { lockId }, signal: AbortSignal.abort(), isLeaving: false };
+    this.ledger.take(handle as never);
     return this;
   }
 }
@@ -62,6 +76,24 @@ describe("the rules notice", () => {
   test("a token that is not the revision of the grant (I2)", () => {
     const holders = [holder("ann", 1, { token: 7 })];
     expect(wished().commit({ "lock/a": { holders }, ...has("ann", "/a") }).found).toEqual(["I2"]);
+  });
+
+  test("an end of a lock in force by another process than the one that told its holder of it (I4)", () => {
+    const held = (): Stage =>
+      wished()
+        .commit({ "lock/a": { holders: [holder("ann", 1)] }, ...has("ann", "/a") })
+        .told("m1.1");
+    const gone = { "lock/a": null, "agent/ann": null, "agent/ann/lock/a": null };
+    expect(held().commit(gone, 50, "m1").found).toEqual([]);
+    expect(held().commit(gone, 50, "m2").found).toEqual(["I4"]);
+    expect(held().commit(gone, 150, "m2").found).toEqual([]);
+  });
+
+  test("a grant of an attempt that was given up for another one, which was granted (I18)", () => {
+    const stage = wished()
+      .answered("m1.1")
+      .commit({ "lock/a": { holders: [holder("ann", 1)] }, ...has("ann", "/a") });
+    expect(stage.found).toEqual(["I18"]);
   });
 
   test("a lock that nobody asked for (I5)", () => {

@@ -2,10 +2,11 @@
 
 import type { Limits } from "../../src/core/grant.js";
 import { agentKey } from "../../src/core/keys.js";
+import { type Deed, type TrueLock, type TrueWaiter } from "./deed.js";
 import type { Ledger } from "./ledger.js";
 import { conflictingEarlier, waitsForAny } from "./queue-rules.js";
 import { collide } from "./region.js";
-import type { Deed, TrueLock, TrueWaiter, Truth } from "./truth.js";
+import type { Truth } from "./truth.js";
 
 /** Takes down a violation: the number of the invariant, and what was seen. */
 export type Report = (invariant: string, sentence: string) => void;
@@ -33,7 +34,7 @@ export class StoreRules {
       if (from < deed.storeTime)
         this.report("I11", `${name(lock)} was extended ${deed.storeTime - from} ms after it expired`);
     }
-    for (const lock of deed.ended) this.checkEnd(lock);
+    for (const lock of deed.ended) this.checkEnd(lock, deed);
     for (const waiter of deed.queued) this.checkQueued(waiter);
     for (const path of deed.paths) this.checkQueue(path);
     for (const agent of deed.agents) this.checkAgent(agent);
@@ -61,12 +62,12 @@ export class StoreRules {
   /** A request whose reply was lost may be granted once more under its id, but only when the first grant has ended, and nobody was told of it. */
   private checkRepetition(lock: TrueLock, { revision }: Deed): void {
     const earlier = this.truth.history.get(lock.lockId)!.at(-2);
-    if (earlier === undefined) return;
-    if (earlier.endedAt === revision && earlier.endedInForce)
+    if (earlier?.endedAt === revision && earlier.endedInForce)
       this.report("I3", `${name(lock)} has got a new token`);
-    // Another call of its agent may have joined the first grant; the one that asked was not told.
+    // Another call of its agent may have joined the first grant; the one that asked was not told. And once it was told of other locks, because
+    // nothing of an attempt was left, nothing of that attempt can come through any more.
     if (this.ledger.callOf.get(lock.lockId)?.state === "granted")
-      this.report("I18", `${name(lock)} was granted again after its call had been told of it`);
+      this.report("I18", `${name(lock)} was granted after its call had been told of a grant`);
   }
 
   /**
@@ -106,14 +107,16 @@ export class StoreRules {
   }
 
   /** In force, a lock ends only because somebody wants that. */
-  private checkEnd(lock: TrueLock): void {
+  private checkEnd(lock: TrueLock, { process }: Deed): void {
     if (!lock.endedInForce || this.ledger.leaving.has(lock.lockId)) return;
     if (this.ledger.mayBeRevoked(lock.path, lock.token)) return;
     const handles = this.ledger.handlesOf.get(lock.lockId);
     // Nobody was told of it: it is given back because the call was refused. Whoever is told of it later is looked at then.
     if (handles === undefined) return;
-    // Told that it may have been lost, the agent has stopped; what comes through after that is given back.
-    if (handles.some((one) => one.signal.aborted || one.process.isDead)) return;
+    // Told that it may have been lost, the agent has stopped; what comes through after that is given back, by the process that told it.
+    const there = handles.filter((one) => one.process.name === process);
+    const told = there.filter((one) => one.signal.aborted || one.process.isDead);
+    if (told.length > 0 && there.every((one) => one.isLeaving || told.includes(one))) return;
     this.report("I4", `${name(lock)} was ended, and nobody had asked for that`);
   }
 

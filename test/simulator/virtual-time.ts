@@ -9,13 +9,30 @@ interface Scheduled {
   run: (() => void) | undefined;
 }
 
+/** More than this does not happen in one millisecond unless somebody goes round in circles. */
+const mostStepsPerMs = 10_000;
+
 export class VirtualTime {
   /** Milliseconds since the beginning. */
   now = 0;
   /** Things that happened: actions, store calls, hints, timers. */
   steps = 0;
+  private millisecond = 0;
+  private stepsBefore = 0;
   private readonly agenda = new Heap<Scheduled>((a, b) => a.at - b.at || a.order - b.order);
   private scheduled = 0;
+
+  step(): void {
+    this.steps++;
+    if (this.now - this.millisecond < 1) return;
+    this.millisecond = this.now;
+    this.stepsBefore = this.steps;
+  }
+
+  /** So much happens that time hardly passes. */
+  get isSpinning(): boolean {
+    return this.steps - this.stepsBefore > mostStepsPerMs;
+  }
 
   /** Returns a function that takes it back. */
   at(moment: number, run: () => void): () => void {

@@ -32,6 +32,8 @@ export interface Weather {
 
 /** 10 % of all commits meet a fault, which is denser than any production. */
 const faulty: Chances = { replyLost: 0.03, requestLost: 0.02, late: 0.02, refused: 0.02, slow: 0.01 };
+/** Later than the time after which a manager counts a change as over. */
+const latestMs = 12_000;
 const noLimits: Limits = { maxLocksPerAgent: 100, maxWaitersPerAgent: 1_000, maxWaitersPerResource: 10_000 };
 
 const skies: readonly { readonly name: string; readonly share: number; readonly chances: Chances }[] = [
@@ -41,9 +43,13 @@ const skies: readonly { readonly name: string; readonly share: number; readonly 
   {
     name: "faulty and far away",
     share: 0.15,
-    chances: { ...faulty, latencyMs: 20, hintLost: 0.1, hintRepeated: 0.05, hintDelayed: 0.1 },
+    chances: { ...faulty, latencyMs: 20, latestMs, hintLost: 0.1, hintRepeated: 0.05, hintDelayed: 0.1 },
   },
-  { name: "slow", share: 0.1, chances: { slow: 0.2, late: 0.02, latencyMs: 50, hintDelayed: 0.1 } },
+  {
+    name: "slow",
+    share: 0.1,
+    chances: { slow: 0.2, late: 0.04, latencyMs: 50, latestMs, cutOffMs: 2_000, hintDelayed: 0.1 },
+  },
   { name: "contested", share: 0.1, chances: { overtaken: 0.5, latencyMs: 2 } },
   {
     name: "deaf",

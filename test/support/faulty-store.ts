@@ -42,6 +42,10 @@ export interface Chances {
   readonly hintLost?: number;
   readonly hintRepeated?: number;
   readonly hintDelayed?: number;
+  /** How late a late request may be at most, in milliseconds; default 2,000. */
+  readonly latestMs?: number;
+  /** After a late request the store cannot be reached for up to so many milliseconds. */
+  readonly cutOffMs?: number;
   /** No fault: a call that meets none takes up to so many milliseconds, both ways together. */
   readonly latencyMs?: number;
 }
@@ -80,6 +84,8 @@ export class FaultyStore implements Store {
   private readonly readFaults: Fault[] = [];
   private chances: Chances = {};
   private isDown = false;
+  /** Local monotonic time until which it is cut off. */
+  private cutOffUntil = -Infinity;
   private isGone = false;
   private hints: "pass" | "lost" | "twice" | number = "pass";
   private pending = 0;
@@ -115,6 +121,7 @@ export class FaultyStore implements Store {
 
   up(): void {
     this.isDown = false;
+    this.cutOffUntil = -Infinity;
   }
 
   /** The process that uses the store is dead: nothing it asks is carried out or answered, and it hears nothing. */
@@ -142,8 +149,9 @@ export class FaultyStore implements Store {
   async commit(changes: readonly Change[], options?: StoreOptions): Promise<CommitReply> {
     this.calls.commits++;
     if (this.isGone) return never();
+    const isOutOfReach = this.isOutOfReach;
     const fault = this.commitFaults.shift() ?? this.commitByChance();
-    if (this.isDown) {
+    if (isOutOfReach) {
       this.onFault("down");
       throw refusal(true);
     }
@@ -172,8 +180,8 @@ export class FaultyStore implements Store {
     this.calls.reads++;
     if (this.isGone) return never();
     const fault = this.readFaults.shift() ?? this.readByChance();
-    if (this.isDown || fault?.kind === "refused") {
-      this.onFault(this.isDown ? "down" : "read refused");
+    if (this.isOutOfReach || fault?.kind === "refused") {
+      this.onFault(this.isOutOfReach ? "down" : "read refused");
       throw refusal(true);
     }
     if (fault?.kind === "slow") {
@@ -217,16 +225,26 @@ export class FaultyStore implements Store {
 
   // By chance
 
+  private get isOutOfReach(): boolean {
+    return this.isDown || this.clock.monotonic() < this.cutOffUntil;
+  }
+
   private commitByChance(): Fault | undefined {
     const { replyLost, requestLost, late, refused, slow, overtaken } = this.chances;
     return this.oneOf<Fault>([
       [replyLost, () => ({ kind: "reply lost" })],
       [requestLost, () => ({ kind: "request lost" })],
-      [late, () => ({ kind: "late", ms: this.random() * longestDelayMs })],
+      [late, () => this.lateByChance()],
       [refused, () => ({ kind: "refused", retryable: true })],
       [slow, () => ({ kind: "slow", ms: this.random() * longestDelayMs })],
       [overtaken, () => ({ kind: "overtaken" })],
     ]);
+  }
+
+  private lateByChance(): Fault {
+    const { latestMs = longestDelayMs, cutOffMs } = this.chances;
+    if (cutOffMs !== undefined) this.cutOffUntil = this.clock.monotonic() + this.random() * cutOffMs;
+    return { kind: "late", ms: this.random() * latestMs };
   }
 
   private readByChance(): Fault | undefined {
