@@ -6,6 +6,7 @@ import { aboutWaiter } from "./happening.js";
 import type { Granted } from "./holding.js";
 import { placeOfWaitKey } from "./keys.js";
 import { join } from "./queue.js";
+import type { ResourcePath } from "./resource-path.js";
 import { asWaiter, type Found, type View } from "./view.js";
 
 export type AcquireReply =
@@ -17,10 +18,18 @@ export interface Queued {
   readonly kind: "queued";
   /** The number in the queue of each claim. */
   readonly places: readonly number[];
-  /** When the first of the locks in the way expires; `Infinity` when waiters are in the way. */
+  /** When the first of the locks in the way expires; `Infinity` when waiters are in the way; `-Infinity` when it is to look for its turn at once. */
   readonly until: number;
   /** The agent holds or awaits something else, so that others may come to wait for it in turn. */
   readonly entangled: boolean;
+}
+
+/** How a request would wait. */
+export interface Wait {
+  /** null: for ever. */
+  readonly until: number | null;
+  /** Behind whoever waits on its own path, without reading who that is: others keep being faster. It looks for its turn afterwards. */
+  readonly blindly?: boolean;
 }
 
 /** What a refusal shows; the first one is the one to wait for. */
@@ -31,18 +40,13 @@ export const shownBlockers = 10;
  *
  * A newcomer also waits behind conflicting *waiters*: without that, a steady stream of readers would starve a writer for ever (invariant I6).
  *
- * @param wait until when it may wait (null: for ever); `undefined` when it does not wait.
+ * @param wait `undefined` when it does not wait.
  */
-export function acquire(
-  view: View,
-  request: Request,
-  limits: Limits,
-  wait: { readonly until: number | null } | undefined,
-): AcquireReply {
+export function acquire(view: View, request: Request, limits: Limits, wait: Wait | undefined): AcquireReply {
   const mismatch = findMismatch(view, request);
   if (mismatch !== undefined) return mismatch;
   const fresh = notYetHeld(view, request);
-  const freeAt = blockedUntil(view, request, fresh);
+  const freeAt = blockedUntil(view, request, fresh, wait?.blindly === true);
   if (freeAt === undefined) {
     return overLimit(view, request, fresh, limits.maxLocksPerAgent) ?? grant(view, request);
   }
@@ -50,10 +54,15 @@ export function acquire(
 }
 
 /**
- * When the first lock in the way expires, `Infinity` when only waiters are in the way, `undefined` when nothing is. A lock in the way is
- * enough to know, and saves reading the queue.
+ * When the first lock in the way expires, `Infinity` when only waiters are in the way, `-Infinity` when that was not looked at, `undefined` when nothing
+ * is. A lock in the way is enough to know, and saves reading the queue.
  */
-function blockedUntil(view: View, request: Request, claims: readonly Claim[]): number | undefined {
+function blockedUntil(
+  view: View,
+  request: Request,
+  claims: readonly Claim[],
+  blindly: boolean,
+): number | undefined {
   let until: number | undefined;
   for (const claim of claims) {
     visitHolders(view, request, claim, ({ holder }) => {
@@ -62,8 +71,14 @@ function blockedUntil(view: View, request: Request, claims: readonly Claim[]): n
     });
   }
   if (until !== undefined) return until;
+  if (blindly && request.mode === "exclusive" && claims.some(({ resource }) => isWaitedFor(view, resource)))
+    return -Infinity;
   const waited = claims.some((claim) => visitEarlier(view, request, claim, undefined, () => true));
   return waited ? Infinity : undefined;
+}
+
+function isWaitedFor(view: View, { path }: ResourcePath): boolean {
+  return (view.lock(path)?.queue?.waiting ?? 0) > 0;
 }
 
 function held(view: View, request: Request, claims: readonly Claim[]): Refusal {

@@ -34,10 +34,8 @@ export function join(view: View, request: Request, claim: Claim, until: number |
     reason: request.reason,
     metadata: request.metadata,
   };
-  const at = waitKey(path, n);
-  // Looked at, so that the manager keeps in mind what it is about to put: its own waiters are served without reading.
-  view.get(at);
-  view.put(at, waiter);
+  // The number is nobody else's: whoever took it has written the lock entry as well.
+  view.put(waitKey(path, n), waiter);
   view.putLock(path, {
     holders: settled(record?.holders ?? [], view.lockRevision(path)),
     queue: {

@@ -13,7 +13,7 @@ import type { Seat } from "./local-queue.js";
 import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
 import type { Services } from "./services.js";
 import { Timed } from "./timer-wheel.js";
-import type { Hearing, WaitingCall } from "./waiting-call.js";
+import { type Hearing, type WaitingCall, waitOf } from "./waiting-call.js";
 import { submitPromotion, submitWithdrawal } from "./waiting-commands.js";
 
 /** How long it may wait (0: not at all; `Infinity`: for ever), and until when the caller cares. */
@@ -78,9 +78,11 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   }
 
   #submit(failures = 0): void {
-    const timeoutMs = this.#timeoutMs;
-    const giveUpAt = timeoutMs > 0 && timeoutMs < Infinity ? this.#startedAt + timeoutMs : undefined;
-    this.#job = this.#services.pipeline.submit(this, giveUpAt);
+    const isBounded = this.#timeoutMs > 0 && this.#timeoutMs < Infinity;
+    this.#job = this.#services.pipeline.submit(
+      this,
+      isBounded ? this.#startedAt + this.#timeoutMs : undefined,
+    );
     this.#job.failures = failures;
   }
 
@@ -94,20 +96,14 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     this.stop(undefined);
   }
 
-  plan(view: View, { uncertain }: Attempts): AcquireReply | NothingLeft {
+  plan(view: View, { uncertain, conflicts }: Attempts): AcquireReply | NothingLeft {
     this.#wasUncertain ||= uncertain;
     if (uncertain) return resume(view, this.request);
-    const { limits, presence } = this.#services;
-    const reply = acquire(view, this.request, limits, this.#wait(view));
+    const { limits, presence, pipeline } = this.#services;
+    const leftMs = this.#startedAt + this.#timeoutMs - pipeline.plannedAt;
+    const reply = acquire(view, this.request, limits, waitOf(view, leftMs, conflicts > 0));
     if (reply.kind === "queued") presence.enter(view);
     return reply;
-  }
-
-  /** Nothing when it does not wait, or no longer: then whoever is in the way is a reason to refuse it. */
-  #wait(view: View): { readonly until: number | null } | undefined {
-    const left = this.#startedAt + this.#timeoutMs - this.#services.pipeline.plannedAt;
-    if (left <= 0) return undefined;
-    return { until: left === Infinity ? null : view.latest + left };
   }
 
   done(reply: AcquireReply | NothingLeft, commit: Commit): void {

@@ -25,7 +25,10 @@ interface Surroundings {
 
 /** The first conflict is tried again at once, later ones within a growing time, so that rivals fall out of step. */
 const conflictDelayMs = 0.5;
+/** Whoever may have its turn has no rival but those who queue behind it, and they step back. */
+const conflictsAtOnceInTurn = 8;
 const longestConflictDelayMs = 50;
+const triesInOvertime = 4;
 const longestRetryDelayMs = 30_000;
 /** Conflicts are fought out this long when the caller has no timeout. */
 const conflictPatienceMs = 5_000;
@@ -52,13 +55,14 @@ export class Failures {
     const now = clock.monotonic();
     job.giveUpAt ??= now + conflictPatienceMs;
     job.conflicts++;
-    if (job.isLast) {
+    if (job.overtime >= triesInOvertime) {
       job.command.fail(unavailable(job, new Error("Other writers were faster every time.")));
       return;
     }
-    // When the time is up it is planned once more from what the store has just shown: nobody can overtake a refusal.
-    job.isLast = now >= job.giveUpAt;
-    if (job.conflicts === 1 || job.isLast) {
+    // When the time is up it is planned a few times more from what the store has just shown: nobody can overtake a refusal, but a path that became free.
+    if (now >= job.giveUpAt) job.overtime++;
+    const atOnce = job.command.isInTurn === true ? conflictsAtOnceInTurn : 1;
+    if (job.conflicts <= atOnce || job.overtime > 0) {
       this.#again(job);
       return;
     }

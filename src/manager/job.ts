@@ -7,6 +7,8 @@ import type { Entry, Range } from "../store/store.js";
 export interface Command<Reply> {
   /** Where it acts, when that is one path. Commands on one path meet: once one found no place in a batch, the others are not even planned. */
   readonly path?: string | undefined;
+  /** It lets a waiter have the lock whose turn may have come: nobody behind it gets on before it does. */
+  readonly isInTurn?: boolean | undefined;
   /** How long the acquire that it is part of has waited, in milliseconds. */
   readonly waitedMs?: number | undefined;
   /** The transition; called again whenever the store turned out to be different. */
@@ -82,8 +84,8 @@ export class Job implements Attempts {
   failures = 0;
   conflicts = 0;
   loads = 0;
-  /** Its time is up: the next conflict is the last one. */
-  isLast = false;
+  /** How often it was planned since its time was up. */
+  overtime = 0;
   cancelled = false;
 
   constructor(command: Command<unknown>, number: number, since: number, giveUpAt: number | undefined) {

@@ -196,8 +196,8 @@ export class Pipeline {
       job.command.fail(error);
       return true;
     }
-    // Once something had to be read, or a guess was wrong, the rest is read as well instead of guessed.
-    const guesses = job.loads + job.conflicts === 0;
+    // Once something had to be read, or a guess was wrong, the rest is read as well instead of guessed. A waiter knows that something is there.
+    const guesses = job.loads + job.conflicts === 0 && job.command.isInTurn !== true;
     if (missing.length > 0 || (!guesses && job.reads.some((draft) => isGuess(draft)))) {
       this.#planner.undo();
       this.#failures.background(this.#load(job, missing));

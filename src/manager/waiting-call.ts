@@ -1,6 +1,8 @@
 /** What the waiting room knows of an acquire that waits. */
+import type { Wait } from "../core/acquire.js";
 import type { Request } from "../core/claim.js";
 import type { Granted } from "../core/holding.js";
+import type { View } from "../core/view.js";
 import type { LockError } from "../errors.js";
 import type { Seat } from "./local-queue.js";
 
@@ -31,4 +33,10 @@ export interface WaitingCall {
 export interface Hearing {
   granted(request: Request, granted: readonly Granted[], revision: number): void;
   refused(error: unknown): void;
+}
+
+/** Nothing when it does not wait, or no longer: then whoever is in the way is a reason to refuse it. */
+export function waitOf(view: View, leftMs: number, blindly: boolean): Wait | undefined {
+  if (leftMs <= 0) return undefined;
+  return { until: leftMs === Infinity ? null : view.latest + leftMs, blindly };
 }

@@ -27,6 +27,7 @@ export function submitPromotion(
   const isCurrent = (): boolean => call.isWaiting && request === call.request;
   const promotion: Command<PromoteReply> = {
     path: call.path,
+    isInTurn: true,
     get waitedMs() {
       return call.waitedMs;
     },

@@ -155,7 +155,7 @@ export class WaitingRoom implements Room {
   /** Looks again when the locks in the way have surely expired. */
   wakeAt(call: WaitingCall, until: number): void {
     const queue = call.seats[0]?.queue;
-    if (until === Infinity || queue === undefined) return;
+    if (!Number.isFinite(until) || queue === undefined) return;
     const { storeClock, expiries } = this.#services();
     const due = storeClock.surelyAt(until);
     if (due < queue.due) expiries.set(queue, due);
