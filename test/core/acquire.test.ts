@@ -123,6 +123,25 @@ describe("a newcomer waits behind those who wait", () => {
     expect(stage.acquire("cat", "/plan").reply.kind).toBe("granted");
   });
 
+  test("whoever queues blindly may stand behind a dead waiter, and has its turn when it looks", () => {
+    const stage = new Stage();
+    stage.hold("ann", "/other");
+    stage.as("m2", () => stage.queue("bob", ["/other", "/plan"]), stage.now - 1);
+    const [request, wait] = [stage.request("cat", "/plan"), { until: null, blindly: true }];
+    const reply = stage.run((view) => acquire(view, request, stage.limits, wait));
+    expect(reply).toMatchObject({ kind: "queued", places: [2], until: -Infinity });
+    expect(stage.promote({ request, places: [2] }).kind).toBe("granted");
+  });
+
+  test("a reader never queues blindly, for those before it may be readers, too", () => {
+    const stage = new Stage();
+    stage.hold("ann", "/other");
+    stage.queue("bob", ["/other", "/plan"], { mode: "shared" });
+    const request = stage.request("cat", "/plan", { mode: "shared" });
+    const wait = { until: null, blindly: true };
+    expect(stage.run((view) => acquire(view, request, stage.limits, wait)).kind).toBe("granted");
+  });
+
   test("a waiter whose time is up stands in nobody's way", () => {
     const stage = new Stage();
     stage.hold("ann", "/other");
