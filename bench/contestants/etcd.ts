@@ -4,10 +4,10 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Pool } from "undici";
+import { freePort } from "../../test/support/free-port.js";
 import { scratchFolder } from "../scratch.js";
 import { type Contestant, onSite, type Site, type SiteKind } from "./contestant.js";
 import { managerAt } from "./engram-lock.js";
@@ -173,14 +173,4 @@ async function untilHealthy(origin: string): Promise<boolean> {
     await sleep(25);
   }
   return false;
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("No port.");
-  return address.port;
 }
