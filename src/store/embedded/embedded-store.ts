@@ -1,6 +1,7 @@
 /** The durable store of one machine: a folder that any number of its processes may have open. */
 import type { Clock } from "../../clock/clock.js";
 import { systemClock } from "../../clock/system-clock.js";
+import { gaveUp } from "../gave-up.js";
 import {
   type Change,
   type CommitReply,
@@ -92,13 +93,7 @@ class EmbeddedStore implements Store {
         retryable: false,
       });
     }
-    if (signal?.aborted) {
-      throw new StoreError(`Gave up on the embedded store in "${this.#directory}": the signal is aborted.`, {
-        outcome: "none",
-        retryable: true,
-        cause: signal.reason,
-      });
-    }
+    if (signal?.aborted) throw gaveUp(`the embedded store in "${this.#directory}"`, signal);
     return this.#lease.database;
   }
 }

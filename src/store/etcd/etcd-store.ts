@@ -2,6 +2,7 @@
 import type { Clock } from "../../clock/clock.js";
 import { randomId } from "../../clock/random-id.js";
 import { systemClock } from "../../clock/system-clock.js";
+import { gaveUp } from "../gave-up.js";
 import { Listeners } from "../listeners.js";
 import {
   type Change,
@@ -23,7 +24,6 @@ import { HintWatch } from "./hints.js";
 import { Keyspace } from "./keyspace.js";
 import { readSnapshot } from "./snapshot.js";
 import { type Pages, reserved } from "./transactions.js";
-import { gaveUp } from "./unless-aborted.js";
 
 export interface EtcdStoreOptions {
   readonly clock?: Clock;
@@ -174,6 +174,6 @@ class EtcdStore implements Store {
   #requireOpen(signal: AbortSignal | undefined): void {
     if (this.#closed !== undefined)
       throw new StoreError("The etcd store is closed.", { outcome: "none", retryable: false });
-    if (signal?.aborted) throw gaveUp(signal);
+    if (signal?.aborted) throw gaveUp("the etcd store", signal);
   }
 }

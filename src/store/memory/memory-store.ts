@@ -1,6 +1,7 @@
 /** The store of one process: everything in memory, gone with the process. */
 import type { Clock } from "../../clock/clock.js";
 import { systemClock } from "../../clock/system-clock.js";
+import { gaveUp } from "../gave-up.js";
 import { Listeners } from "../listeners.js";
 import {
   type Change,
@@ -94,12 +95,6 @@ class MemoryStore implements Store {
     if (this.#closed) {
       throw new StoreError("The memory store is closed.", { outcome: "none", retryable: false });
     }
-    if (signal?.aborted) {
-      throw new StoreError("Gave up on the memory store: the signal is aborted.", {
-        outcome: "none",
-        retryable: true,
-        cause: signal.reason,
-      });
-    }
+    if (signal?.aborted) throw gaveUp("the memory store", signal);
   }
 }
