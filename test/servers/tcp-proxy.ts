@@ -20,6 +20,7 @@ export class TcpProxy {
   private toClient: Passage = "pass";
   private delayMs = 0;
   private isRefusing = false;
+  private piecesLost = 0;
 
   static async to(targetPort: number): Promise<TcpProxy> {
     const server = createServer();
@@ -40,6 +41,11 @@ export class TcpProxy {
   /** How many connections stand. */
   get connections(): number {
     return this.pairs.size;
+  }
+
+  /** How many pieces came and did not pass. */
+  get lost(): number {
+    return this.piecesLost;
   }
 
   /** From now on, what comes from the client is treated so. `"cut"` of requests: the server never sees them. */
@@ -119,6 +125,7 @@ export class TcpProxy {
     let due = 0;
     from.on("data", (bytes) => {
       const what = passage();
+      if (what !== "pass" || this.stranded.has(from)) this.piecesLost++;
       if (what === "drop" || this.stranded.has(from)) return;
       if (what === "cut") {
         from.destroy();
