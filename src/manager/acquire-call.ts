@@ -29,7 +29,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   readonly #services: Services;
   readonly #timeoutMs: number;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: AcquireTerms["signal"];
   readonly #hearing: Hearing;
   readonly #startedAt: number;
   #job: Job | undefined;

@@ -2,6 +2,7 @@
 import { inspect } from "node:util";
 import type { AcquiredLock, Duration, Lock, Mode, Scope } from "../lock-manager.js";
 import type { HeldLock } from "./held-locks.js";
+import type { EndListener } from "./lock-end.js";
 import { lockOf } from "./lock-of.js";
 
 /** What a handle asks of its manager. */
@@ -38,6 +39,11 @@ export class Handle implements AcquiredLock {
     if (holder.metadata !== undefined) this.metadata = holder.metadata;
     this.#held = held;
     this.#keeper = keeper;
+  }
+
+  /** Tells of the end of the lock, however it ends, unless it has ended. Costs less than the signal. */
+  whenEnded(tell: EndListener): void {
+    if (this.#held.end === undefined) this.#held.listeners = [...this.#held.listeners, tell];
   }
 
   /** Given back through this handle. */

@@ -9,6 +9,9 @@ export type Loss = "expired" | "revoked" | "gone";
 /** How a held lock ended: lost, given back, or no longer watched because the manager closed. */
 export type End = Loss | "released" | "closed";
 
+/** Told once of the end of a lock. */
+export type EndListener = (end: End) => void;
+
 export function endedError(resourcePath: string, { agentId, lockId }: Holder, end: End): LockError {
   const facts = { resourcePath, agentId, lockId };
   const path = quote(resourcePath);
