@@ -42,8 +42,10 @@ export class Handle implements AcquiredLock {
   }
 
   /** Tells of the end of the lock, however it ends, unless it has ended. Costs less than the signal. */
-  whenEnded(tell: EndListener): void {
-    if (this.#held.end === undefined) this.#held.listeners = [...this.#held.listeners, tell];
+  whenEnded(listener: EndListener): void {
+    const held = this.#held;
+    if (held.end === undefined && !held.listeners.includes(listener))
+      held.listeners = [...held.listeners, listener];
   }
 
   /** Given back through this handle. */

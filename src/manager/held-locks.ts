@@ -8,7 +8,7 @@ import type { Holder } from "../core/records.js";
 import type { ResourcePath } from "../core/resource-path.js";
 import { asLock, type Found } from "../core/view.js";
 import { LockError } from "../errors.js";
-import { type End, type EndListener, endedError, type Loss } from "./lock-end.js";
+import { type End, type EndListener, endedError, type Loss, tellOfEnd } from "./lock-end.js";
 import { tokenOf } from "./lock-of.js";
 import { type OpenExtension, soonest, stillOpen } from "./open-extension.js";
 import type { Services } from "./services.js";
@@ -225,7 +225,7 @@ export class HeldLocks {
     this.#services().expiries.remove(held);
     this.#remove(held);
     held.controller?.abort(held.ended);
-    for (const tell of held.listeners) tell(end);
+    if (held.listeners.length > 0) tellOfEnd(held, end);
   }
 
   #remove(held: HeldLock): void {
