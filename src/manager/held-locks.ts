@@ -12,7 +12,7 @@ import { type End, type EndListener, endedError, type Loss, tellOfEnd } from "./
 import { tokenOf } from "./lock-of.js";
 import { type OpenExtension, soonest, stillOpen } from "./open-extension.js";
 import type { Services } from "./services.js";
-import { finestMs, Timed } from "./timer-wheel.js";
+import { finestMs, Timed } from "../clock/timer-wheel.js";
 
 /** A holder hears of the loss this much before anybody else can have the lock, for a timer fires up to a bucket late (invariant I16). */
 const lossMarginMs = finestMs;
