@@ -9,6 +9,8 @@ import type { AcquireAttempt } from "./acquire-attempt.js";
 import { AcquireAttempts } from "./acquire-attempts.js";
 import { Background } from "./background.js";
 import { answerClientError } from "./client-error.js";
+import { EventLog } from "./event-log.js";
+import { tooManyStreams, tooManyWaits } from "./http-refusal.js";
 import { createListener, type Listener } from "./listener.js";
 import { LongWaits } from "./long-waits.js";
 import { ResourceWatch } from "./resource-watch.js";
@@ -17,6 +19,7 @@ import type { Services } from "./services.js";
 const defaultMaxConnections = 10_000;
 /** Fewer than connections, so that whoever holds a lock can always give it back. */
 const defaultMaxWaits = 8_000;
+const defaultMaxStreams = 1_000;
 const defaultDrainMs = 10_000;
 
 /** Against callers that send a byte now and then (slowloris). A long wait begins when the request is complete. */
@@ -38,6 +41,8 @@ export interface ServerOptions {
   readonly allowedHosts?: readonly string[];
   /** How many requests may wait at one time: acquires with a timeout and long polls. Default 8000. */
   readonly maxWaits?: number;
+  /** How many streams of events may be open at one time. Default 1000. */
+  readonly maxStreams?: number;
   /** Default 10,000. */
   readonly maxConnections?: number;
   /** How long `drain` waits for requests to end. Default 10 s. */
@@ -109,7 +114,13 @@ function servicesOf({ manager, clock, logger, ...options }: ServerOptions): Serv
     clock,
     log: logger,
     background,
-    waits: new LongWaits(options.maxWaits ?? defaultMaxWaits),
+    waits: new LongWaits(options.maxWaits ?? defaultMaxWaits, tooManyWaits),
+    streams: new LongWaits(options.maxStreams ?? defaultMaxStreams, tooManyStreams),
+    events: new EventLog({
+      manager,
+      clock,
+      report: (error) => logger.error({ err: error }, "the events of the lock manager ended"),
+    }),
     attempts: new AcquireAttempts(clock, giveBack),
     watch: new ResourceWatch(manager, (error) =>
       logger.warn({ err: error }, "no events; looking now and then"),
@@ -177,6 +188,7 @@ class RunningServer implements HttpServer {
     const deadline = new AbortController();
     const cancel = clock.after(drainMs, () => deadline.abort());
     services.waits.drain();
+    services.streams.drain();
     // Those that run now. New ones are still answered, with what keeps others from coming here.
     const over = [...listener.open].map(
       (exchange) => new Promise<void>((resolve) => exchange.whenOver(() => resolve())),
@@ -196,6 +208,8 @@ class RunningServer implements HttpServer {
   async #close(): Promise<void> {
     const { server, services } = this.#parts;
     services.waits.drain();
+    services.streams.drain();
+    services.events.close();
     const closed = this.#stopListening();
     server.closeAllConnections();
     await closed;
