@@ -1,6 +1,6 @@
 /** Events on the wire: one schema for the stream of HTTP, the WebSocket and `watch --json`. */
 import { z } from "zod";
-import type { EventFilter, LockEvent, LockEventType } from "../lock-manager.js";
+import type { LockEvent, LockEventType } from "../lock-manager.js";
 import {
   agentIdField,
   lockIdField,
@@ -174,8 +174,3 @@ export const eventQuerySchema = z.strictObject({
 });
 
 export type Subscription = z.output<typeof eventQuerySchema>;
-
-/** Which events a subscription is about; where it begins is for whoever remembers events. */
-export function eventFilterOf({ prefix, types }: Subscription): EventFilter {
-  return { ...(prefix !== undefined && { prefix }), ...(types !== undefined && { types }) };
-}

@@ -26,7 +26,7 @@ export class EventMemory {
 
   /** @param capacity how many events are remembered. */
   constructor(startedAfter: number, capacity: number) {
-    this.#kept = new Array<KeptEvent | undefined>(capacity).fill(undefined);
+    this.#kept = Array.from({ length: capacity }, () => undefined);
     this.#startedAfter = startedAfter;
     this.#lastId = startedAfter;
   }
@@ -63,14 +63,19 @@ export class MemoryReader {
   readonly #memory: EventMemory;
   readonly #wanted: Wanted;
   #position: number;
+  /** Where a reader goes on that came with an id that is not remembered, once it has been told so. */
+  #beginAfter: number | undefined;
 
-  constructor(memory: EventMemory, wanted: Wanted, position = memory.lastId) {
+  constructor(memory: EventMemory, wanted: Wanted, since = memory.lastId) {
     this.#memory = memory;
     this.#wanted = wanted;
-    this.#position = position;
+    this.#position = since;
+    // Judged now: in a while the id of another life may be one of this.
+    const isKnown = since >= memory.completeAfter && since <= memory.lastId;
+    this.#beginAfter = isKnown ? undefined : memory.lastId;
   }
 
-  /** Everything up to this id was read, whether or not it was wanted. */
+  /** Everything up to this id was read, whether or not it was wanted. What the reader came with, until it is told that this is not known. */
   get position(): number {
     return this.#position;
   }
@@ -78,10 +83,14 @@ export class MemoryReader {
   /** The next wanted event, if there is one by now. A `reset` stands for all that was missed. */
   next(): KeptEvent | undefined {
     const { lastId, completeAfter } = this.#memory;
-    if (this.#position < completeAfter || this.#position > lastId) {
-      this.#position = lastId;
-      return this.#reset();
-    }
+    const from = this.#beginAfter ?? this.#position;
+    if (from >= completeAfter && this.#beginAfter === undefined) return this.#find(lastId);
+    this.#position = from >= completeAfter ? from : lastId;
+    this.#beginAfter = undefined;
+    return this.#reset();
+  }
+
+  #find(lastId: number): KeptEvent | undefined {
     while (this.#position < lastId) {
       const kept = this.#memory.find(++this.#position);
       if (kept !== undefined && this.#wants(kept.event)) return kept;
