@@ -56,12 +56,22 @@ export interface Waiter {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** An `AbortSignal`, or what behaves like one: making a real one costs more than a whole acquire. */
+export interface CallSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: "abort", listener: () => void, options?: { readonly once?: boolean }): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
 /** Every call can be aborted; it then rejects with code `aborted`, and the signal's reason as cause. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface AcquireOptions extends CallOptions {
+export interface AcquireOptions {
+  /** Aborting it leaves the queue. The call then rejects with code `aborted`, and the signal's reason as cause. */
+  readonly signal?: CallSignal;
   /** How long the lock lives unless extended. Default: the policy of the resource type, else `defaultTtl`. */
   readonly ttl?: Duration;
   /** How long to wait: 0 tries once, `Infinity` waits for ever. Default `acquisitionTimeout`. The basic manager takes none. */

@@ -75,7 +75,8 @@ function callFor(
   agentId: string,
   options: AcquireOptions & { readonly waitMs: number },
 ): HttpCall {
-  const { ttl, mode, scope, reason, metadata, waitMs, signal } = options;
+  const { ttl, mode, scope, reason, metadata, waitMs } = options;
+  const signal = options.signal instanceof AbortSignal ? options.signal : undefined;
   // JSON would make null of what is no number, and the server could not say what it was.
   if (typeof ttl === "number" && !Number.isFinite(ttl)) throw invalid("ttl", ttl, "a finite duration");
   return {

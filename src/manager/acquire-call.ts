@@ -12,7 +12,7 @@ import type { Attempts, Command, Commit, Job } from "./job.js";
 import type { Seat } from "./local-queue.js";
 import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
 import type { Services } from "./services.js";
-import { Timed } from "./timer-wheel.js";
+import { Timed } from "../clock/timer-wheel.js";
 import { type Hearing, type WaitingCall, waitOf } from "./waiting-call.js";
 import { submitPromotion, submitWithdrawal } from "./waiting-commands.js";
 
@@ -29,7 +29,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   readonly #services: Services;
   readonly #timeoutMs: number;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: AcquireTerms["signal"];
   readonly #hearing: Hearing;
   readonly #startedAt: number;
   #job: Job | undefined;

@@ -17,7 +17,7 @@ import { Revalidation } from "./revalidation.js";
 import type { Services } from "./services.js";
 import { StoreClock } from "./store-clock.js";
 import { Sweeper } from "./sweeper.js";
-import { TimerWheel } from "./timer-wheel.js";
+import { TimerWheel } from "../clock/timer-wheel.js";
 import { WaitingRoom } from "./waiting-room.js";
 
 /** Counts events, and says what they add up to. */

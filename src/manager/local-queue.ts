@@ -1,6 +1,6 @@
 /** The waiters of this manager on one path, in the order of its queue. */
 import type { Request } from "../core/claim.js";
-import { Timed } from "./timer-wheel.js";
+import { Timed } from "../clock/timer-wheel.js";
 
 interface Asking {
   readonly request: Request;

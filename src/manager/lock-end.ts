@@ -9,6 +9,23 @@ export type Loss = "expired" | "revoked" | "gone";
 /** How a held lock ended: lost, given back, or no longer watched because the manager closed. */
 export type End = Loss | "released" | "closed";
 
+/** Told once of the end of a lock. */
+export interface EndListener {
+  lockEnded(lock: { readonly resourcePath: string; readonly lockId: string }, end: End, why: LockError): void;
+}
+
+interface Ended {
+  readonly path: string;
+  readonly holder: Holder;
+  readonly ended: LockError | undefined;
+  readonly listeners: readonly EndListener[];
+}
+
+export function tellOfEnd({ path, holder: { lockId }, ended, listeners }: Ended, end: End): void {
+  if (ended === undefined) return;
+  for (const listener of listeners) listener.lockEnded({ resourcePath: path, lockId }, end, ended);
+}
+
 export function endedError(resourcePath: string, { agentId, lockId }: Holder, end: End): LockError {
   const facts = { resourcePath, agentId, lockId };
   const path = quote(resourcePath);

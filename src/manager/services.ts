@@ -8,7 +8,7 @@ import type { Store } from "../store/store.js";
 import type { EventSource } from "./event-source.js";
 import type { Pipeline } from "./pipeline.js";
 import type { StoreClock } from "./store-clock.js";
-import type { TimerWheel } from "./timer-wheel.js";
+import type { TimerWheel } from "../clock/timer-wheel.js";
 import type { WaitingCall } from "./waiting-call.js";
 
 /** Where calls wait for their turn. */

@@ -20,6 +20,7 @@ import { showAgentRoute } from "./routes/show-agent.js";
 import { showResourceRoute } from "./routes/show-resource.js";
 import { startPageRoute } from "./routes/start-page.js";
 import { statsRoute } from "./routes/stats.js";
+import { wsRoute } from "./routes/ws.js";
 import type { Services } from "./services.js";
 
 interface Env {
@@ -49,6 +50,7 @@ export function createApp(
     releaseAgentRoute(services),
     statsRoute(services),
     eventsRoute(services),
+    wsRoute(),
     healthRoute(),
     readyRoute(services),
     metricsRoute(services),

@@ -15,6 +15,7 @@ import { createListener, type Listener } from "./listener.js";
 import { LongWaits } from "./long-waits.js";
 import { ResourceWatch } from "./resource-watch.js";
 import type { Services } from "./services.js";
+import { WebSockets } from "./wire/sockets.js";
 
 const defaultMaxConnections = 10_000;
 /** Fewer than connections, so that whoever holds a lock can always give it back. */
@@ -67,7 +68,11 @@ export interface HttpServer {
 export async function startServer(options: ServerOptions): Promise<HttpServer> {
   const { clock, logger, listen, maxConnections = defaultMaxConnections } = options;
   const services = servicesOf(options);
-  const listener = createListener(services, [...namesOf(listen.host), ...(options.allowedHosts ?? [])]);
+  const sockets = new WebSockets(services);
+  const listener = createListener(services, sockets, [
+    ...namesOf(listen.host),
+    ...(options.allowedHosts ?? []),
+  ]);
   const server = createServer(
     {
       ...timeouts,
@@ -83,12 +88,19 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
   );
   server.maxConnections = maxConnections;
   server.on("checkExpectation", listener.listen);
+  server.on("upgrade", listener.upgrade);
   server.on("clientError", answerClientError);
   server.on("drop", () => logger.warn({ max_connections: maxConnections }, "connection dropped"));
-  await listening(server, listen);
+  try {
+    await listening(server, listen);
+  } catch (error) {
+    sockets.close();
+    throw error;
+  }
   return new RunningServer({
     server,
     listener,
+    sockets,
     services,
     clock,
     drainMs: options.drainDeadlineMs ?? defaultDrainMs,
@@ -155,6 +167,7 @@ function listening(server: Server, { host, port }: ServerOptions["listen"]): Pro
 interface RunningParts {
   readonly server: Server;
   readonly listener: Listener;
+  readonly sockets: WebSockets;
   readonly services: Services;
   readonly clock: Clock;
   readonly drainMs: number;
@@ -184,7 +197,7 @@ class RunningServer implements HttpServer {
   }
 
   async #drain(): Promise<void> {
-    const { listener, services, clock, drainMs } = this.#parts;
+    const { listener, sockets, services, clock, drainMs } = this.#parts;
     const deadline = new AbortController();
     const cancel = clock.after(drainMs, () => deadline.abort());
     services.waits.drain();
@@ -194,7 +207,7 @@ class RunningServer implements HttpServer {
       (exchange) => new Promise<void>((resolve) => exchange.whenOver(() => resolve())),
     );
     const late = aborted(deadline.signal);
-    await Promise.race([Promise.all(over), late]);
+    await Promise.race([Promise.all([...over, sockets.sessions.drain()]), late]);
     await Promise.race([this.#stopListening(), late]);
     cancel();
     await this.close();
@@ -206,11 +219,12 @@ class RunningServer implements HttpServer {
   }
 
   async #close(): Promise<void> {
-    const { server, services } = this.#parts;
+    const { server, sockets, services } = this.#parts;
     services.waits.drain();
     services.streams.drain();
     services.events.close();
     const closed = this.#stopListening();
+    sockets.close();
     server.closeAllConnections();
     await closed;
     await services.background.settled();

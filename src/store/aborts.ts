@@ -1,33 +1,43 @@
 /** One listener per abort signal, however many calls were given it: ten thousand listeners on one signal would be a leak in the making. */
 
+/** An `AbortSignal`, or what behaves like one. */
+export interface Abortable {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: "abort", listener: () => void, options?: { readonly once?: boolean }): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
+interface Listening {
+  readonly callbacks: Set<() => void>;
+  readonly onAbort: () => void;
+}
+
 export class Aborts {
-  readonly #callbacks = new WeakMap<AbortSignal, Set<() => void>>();
+  readonly #listening = new WeakMap<Abortable, Listening>();
 
   /** Calls back once when the signal aborts. The signal must not be aborted yet. */
-  add(signal: AbortSignal, callback: () => void): void {
-    const callbacks = this.#callbacks.get(signal);
-    if (callbacks === undefined) {
-      this.#callbacks.set(signal, new Set([callback]));
-      signal.addEventListener("abort", this.#onAbort, { once: true });
-    } else {
-      callbacks.add(callback);
+  add(signal: Abortable, callback: () => void): void {
+    const known = this.#listening.get(signal);
+    if (known !== undefined) {
+      known.callbacks.add(callback);
+      return;
     }
+    const callbacks = new Set([callback]);
+    const onAbort = (): void => {
+      this.#listening.delete(signal);
+      for (const each of callbacks) each();
+    };
+    this.#listening.set(signal, { callbacks, onAbort });
+    signal.addEventListener("abort", onAbort, { once: true });
   }
 
-  remove(signal: AbortSignal, callback: () => void): void {
-    const callbacks = this.#callbacks.get(signal);
-    if (callbacks === undefined) return;
-    callbacks.delete(callback);
-    if (callbacks.size > 0) return;
-    this.#callbacks.delete(signal);
-    signal.removeEventListener("abort", this.#onAbort);
+  remove(signal: Abortable, callback: () => void): void {
+    const known = this.#listening.get(signal);
+    if (known === undefined) return;
+    known.callbacks.delete(callback);
+    if (known.callbacks.size > 0) return;
+    this.#listening.delete(signal);
+    signal.removeEventListener("abort", known.onAbort);
   }
-
-  readonly #onAbort = (event: Event): void => {
-    const signal = event.target;
-    if (!(signal instanceof AbortSignal)) return;
-    const callbacks = this.#callbacks.get(signal);
-    this.#callbacks.delete(signal);
-    for (const callback of callbacks ?? []) callback();
-  };
 }

@@ -40,6 +40,7 @@ describe("plain pages", () => {
       "get /v1/locks",
       "get /v1/resources/{resource_path}",
       "get /v1/stats",
+      "get /v1/ws",
       "post /v1/locks",
       "post /v1/locks/check",
       "post /v1/locks/extend",
