@@ -78,7 +78,7 @@ export function defineCommands(perform: Perform): Command[] {
 export function addCommonFlags(command: Command): Command {
   return command
     .optionsGroup("Everywhere:")
-    .option("--url <url>", "a server, such as http://127.0.0.1:7420")
+    .option("--url <url>", "a server, such as http://127.0.0.1:7420 or unix:PATH")
     .option("--store <url>", "a store opened by this process: memory:, file:PATH, postgres://…")
     .option("--agent <id>", "who acts (default: user@host/terminal)")
     .option("--json", "print nothing but JSON on stdout")
@@ -170,7 +170,15 @@ function serveCommand(perform: Perform): Command {
     .description(
       "Serves the locks of a store over HTTP. Without --store they are in .engram-lock/ in the working directory.",
     )
-    .option("--listen <host:port>", "address to listen on; port 0 is any free one", "127.0.0.1:7420")
+    .option(
+      "--listen <host:port>",
+      "address to listen on; port 0 is any free one, `none` none",
+      "127.0.0.1:7420",
+    )
+    .option(
+      "--socket <path>",
+      "also listen on a unix socket, for this user alone; --url unix:PATH goes there",
+    )
     .addOption(
       new Option("--log-level <level>", "of the log, JSON lines on stderr")
         .choices(logLevels)

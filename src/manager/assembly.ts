@@ -1,5 +1,6 @@
 /** Puts the parts of one manager together. */
 import type { Clock } from "../clock/clock.js";
+import { TimerWheel } from "../clock/timer-wheel.js";
 import { Aborts } from "../store/aborts.js";
 import type { Store } from "../store/store.js";
 import type { Config } from "./config.js";
@@ -17,7 +18,6 @@ import { Revalidation } from "./revalidation.js";
 import type { Services } from "./services.js";
 import { StoreClock } from "./store-clock.js";
 import { Sweeper } from "./sweeper.js";
-import { TimerWheel } from "../clock/timer-wheel.js";
 import { WaitingRoom } from "./waiting-room.js";
 
 /** Counts events, and says what they add up to. */
