@@ -79,7 +79,7 @@ module.exports = {
     ),
     layer("protocol", PROTOCOL, PROTOCOL, ERRORS, DURATION, LOCK_MANAGER),
     layer("metrics", METRICS, METRICS, LOCK_MANAGER, ERRORS, DURATION, CLOCK, PROTOCOL),
-    layer("server", SERVER, SERVER, METRICS, MANAGER, PROTOCOL, LOCK_MANAGER, ERRORS, DURATION, CLOCK),
+    layer("server", SERVER, SERVER, METRICS, MANAGER, CORE, PROTOCOL, LOCK_MANAGER, ERRORS, DURATION, CLOCK),
     layer(
       "client",
       "^src/client/",
