@@ -23,7 +23,7 @@ export class EventBacklog implements AsyncIterableIterator<LockEvent> {
   #events: LockEvent[] = [];
   #waiting: Waiting[] = [];
   #ended = false;
-  #error: unknown = undefined;
+  #error: Error | undefined = undefined;
 
   constructor(terms: BacklogTerms) {
     this.#terms = terms;
@@ -68,7 +68,7 @@ export class EventBacklog implements AsyncIterableIterator<LockEvent> {
   }
 
   /** Whoever reads on is told why there is no more. */
-  fail(error: unknown): void {
+  fail(error: Error): void {
     if (this.#ended) return;
     const first = this.#waiting.shift();
     if (first === undefined) this.#error = error;

@@ -100,7 +100,8 @@ export class Calls {
 
   constructor(parts: LinkParts, user: CallsUser) {
     this.#clock = parts.clock;
-    this.#place = new URL(parts.url).host;
+    const { host, pathname } = new URL(parts.url);
+    this.#place = host || pathname.replace(/:.*$/, "");
     this.#user = user;
     this.#wheel = new TimerWheel(parts.clock, { background: true });
     this.#link = new Link(parts, {

@@ -77,7 +77,7 @@ export class RemoteEvents {
         ({ answer: { position } }) => {
           subscription.position ??= position;
         },
-        (error: unknown) => backlog.fail(error),
+        (error: unknown) => backlog.fail(error instanceof Error ? error : new Error(String(error))),
       );
   }
 
@@ -89,7 +89,8 @@ export class RemoteEvents {
       action: "watch no more",
       kind: "look",
     } as const;
-    // Whoever cannot say so is cut off, and then it is over too.
-    this.#calls.make(call, unsubscribedSchema).catch(() => undefined);
+    this.#calls.make(call, unsubscribedSchema).catch(() => {
+      // Whoever cannot say so is cut off, and then it is over too.
+    });
   }
 }

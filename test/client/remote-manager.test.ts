@@ -4,14 +4,12 @@ import { systemClock } from "../../src/clock/system-clock.js";
 import { LockError } from "../../src/errors.js";
 import type { LockManager } from "../../src/lock-manager.js";
 import { queueLength, startTestServer, type TestServer, until } from "../server/running-server.js";
-import { ManualClock } from "../support/manual-clock.js";
 
 async function connected(
-  options: Parameters<typeof startTestServer>[0] & { readonly clock?: ManualClock } = {},
+  options: Parameters<typeof startTestServer>[0] = {},
 ): Promise<{ api: TestServer; remote: LockManager } & AsyncDisposable> {
-  const { clock, ...rest } = options;
-  const api = await startTestServer(rest);
-  const remote = connectLockManager(api.url, { agentId: "operator", ...(clock && { clock }) });
+  const api = await startTestServer(options);
+  const remote = connectLockManager(api.url, { agentId: "operator" });
   return {
     api,
     remote,
