@@ -120,9 +120,9 @@ export class EventLog {
 
   async #readOn(events: AsyncIterator<LockEvent>, memory: EventMemory): Promise<void> {
     for (;;) {
-      const { done, value } = await events.next();
-      if (done === true) return;
-      memory.add(value);
+      const next = await events.next();
+      if (next.done === true) return;
+      memory.add(next.value);
       this.#tellSoon();
     }
   }
