@@ -1,7 +1,8 @@
 /** Puts the parts of one manager together. */
+
+import { Aborts } from "../aborts.js";
 import type { Clock } from "../clock/clock.js";
 import { TimerWheel } from "../clock/timer-wheel.js";
-import { Aborts } from "../store/aborts.js";
 import type { Store } from "../store/store.js";
 import type { Config } from "./config.js";
 import { type EventCounter, EventSource } from "./event-source.js";

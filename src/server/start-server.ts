@@ -1,24 +1,12 @@
 /** The HTTP server: one lock manager for everybody who can reach the address. */
 import type { AddressInfo } from "node:net";
-import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.js";
-import type { AcquiredLock, LockManager } from "../lock-manager.js";
-import type { AcquireAttempt } from "./acquire-attempt.js";
-import { AcquireAttempts } from "./acquire-attempts.js";
-import { Background } from "./background.js";
 import { type EntranceAddresses, Entrances } from "./entrances.js";
-import { EventLog } from "./event-log.js";
-import { tooManyStreams, tooManyWaits } from "./http-refusal.js";
 import { createListener, type Listener } from "./listener.js";
-import { LongWaits } from "./long-waits.js";
-import { ResourceWatch } from "./resource-watch.js";
-import type { Services } from "./services.js";
+import { createServices, type ServiceOptions, type Services } from "./services.js";
 import { WebSockets } from "./wire/sockets.js";
 
 const defaultMaxConnections = 10_000;
-/** Fewer than connections, so that whoever holds a lock can always give it back. */
-const defaultMaxWaits = 8_000;
-const defaultMaxStreams = 1_000;
 const defaultDrainMs = 10_000;
 
 /** Against callers that send a byte now and then (slowloris). A long wait begins when the request is complete. */
@@ -30,26 +18,15 @@ const timeouts = {
 };
 
 /** Where to listen: a network address, a unix socket, or both. */
-export interface ServerOptions extends EntranceAddresses {
-  /** Neither closed nor owned by the server. */
-  readonly manager: LockManager;
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface ServerOptions extends EntranceAddresses, ServiceOptions {
   /** Names that may stand in `Host` beside 127.0.0.1, localhost and [::1]. */
   readonly allowedHosts?: readonly string[];
-  /** How many requests may wait at one time: acquires with a timeout and long polls. Default 8000. */
-  readonly maxWaits?: number;
-  /** How many streams of events may be open at one time. Default 1000. */
-  readonly maxStreams?: number;
   /** At each of the two addresses. Default 10,000. */
   readonly maxConnections?: number;
   /** How long `drain` waits for requests to end. Default 10 s. */
   readonly drainDeadlineMs?: number;
   /** Tests shorten them. */
   readonly timeouts?: Partial<typeof timeouts>;
-  readonly version?: string;
-  /** Where swagger-ui is; by default where the build puts it. */
-  readonly docsFolder?: URL;
 }
 
 export interface HttpServer {
@@ -66,7 +43,7 @@ export interface HttpServer {
 /** Rejects with the system's error when an address cannot be listened on, `EADDRINUSE` also when a server answers at the socket. */
 export async function startServer(options: ServerOptions): Promise<HttpServer> {
   const { clock, logger, listen, socket, maxConnections = defaultMaxConnections } = options;
-  const services = servicesOf(options);
+  const services = createServices(options);
   const sockets = new WebSockets(services);
   const listener = createListener(services, sockets, [
     ...namesOf(listen?.host),
@@ -92,47 +69,6 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
 function namesOf(host: string | undefined): string[] {
   if (host === undefined || host === "0.0.0.0" || host === "::") return [];
   return [host.includes(":") ? `[${host}]` : host];
-}
-
-function servicesOf({ manager, clock, logger, ...options }: ServerOptions): Services {
-  const background = new Background();
-  const giveBack = (attempt: AcquireAttempt): void => {
-    background.run(
-      () => releaseAll(attempt),
-      (error) => logger.warn({ err: error }, "could not give back an undelivered lock; it will expire"),
-    );
-  };
-  return {
-    manager,
-    clock,
-    log: logger,
-    background,
-    waits: new LongWaits(options.maxWaits ?? defaultMaxWaits, tooManyWaits),
-    streams: new LongWaits(options.maxStreams ?? defaultMaxStreams, tooManyStreams),
-    events: new EventLog({
-      manager,
-      clock,
-      report: (error) => logger.error({ err: error }, "the events of the lock manager ended"),
-    }),
-    attempts: new AcquireAttempts(clock, giveBack),
-    watch: new ResourceWatch(manager, (error) =>
-      logger.warn({ err: error }, "no events; looking now and then"),
-    ),
-    version: options.version ?? "0.0.0",
-    docsFolder: options.docsFolder ?? new URL("../swagger-ui/", import.meta.url),
-  };
-}
-
-/** By handle, so that a lock which an earlier acquire of the same agent was told of stays. */
-async function releaseAll(attempt: AcquireAttempt): Promise<void> {
-  let locks: readonly AcquiredLock[];
-  try {
-    locks = await attempt.locks;
-  } catch {
-    // Nothing was acquired, and nobody is left to be told why.
-    return;
-  }
-  await Promise.all(locks.map((lock) => lock.release()));
 }
 
 interface RunningParts {
