@@ -103,6 +103,27 @@ describe("the manager's events", () => {
   });
 });
 
+test("many events at once are no reason to miss any", async () => {
+  const [agents, paths] = [28, 50];
+  const large = new EventLog({ manager, clock, report: (error) => reported.push(error), capacity: 10_000 });
+  const reader = large.open({}, () => {});
+  await Promise.all(
+    Array.from({ length: agents }, (_, agent) =>
+      manager.acquireMultipleLocks(
+        Array.from({ length: paths }, (_, path) => `/${agent}/${path}`),
+        `agent-${agent}`,
+      ),
+    ),
+  );
+  await clock.settle();
+  const events = rest(reader).map(({ event }) => event);
+  expect(events.map(({ type }) => type)).toEqual(Array(agents * paths).fill("acquired"));
+  // As they came, though they were asked for side by side.
+  const tokens = events.map(({ fencingToken = 0 }) => fencingToken);
+  expect(tokens).toEqual(tokens.toSorted((a, b) => a - b));
+  large.close();
+});
+
 describe("a reader", () => {
   test("begins with what comes, or behind any event that is remembered", async () => {
     const first = log.open({}, () => {});
