@@ -27,45 +27,35 @@ interface Part {
 }
 
 export async function runPart({ role, kind: name, address }: PartArguments): Promise<void> {
-  // Ctrl-C reaches all processes of a terminal; this one has something to end first.
-  process.on("SIGINT", () => {});
-  let close = async (): Promise<void> => {};
-  process.once("disconnect", () => {
-    close().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
-  });
-  const part = await reply(
-    () => {
-      const kind = kindOf(name);
-      return role === "server" ? startServer(kind) : startClient(kind, address ?? "");
-    },
-    ({ started }) => started,
-  );
-  if (part === undefined) return;
-  close = () => part.close();
+  const kind = kindOf(name);
+  const starting = role === "server" ? startServer(kind) : startClient(kind, address ?? "");
+  const end = (): void => {
+    starting
+      .then((part) => part.close())
+      .then(
+        () => process.exit(0),
+        () => process.exit(1),
+      );
+  };
+  // Ctrl-C reaches all processes of a terminal, and no one of them may leave a server or a folder behind.
+  for (const event of ["disconnect", "SIGINT", "SIGTERM"] as const) process.once(event, end);
+  // It may have been left alone before it could notice.
+  if (!process.connected) end();
+  await reply(starting.then(({ started }) => started));
   process.on("message", (order: Order) => {
-    reply(
-      () => part.answer(order),
-      (answer) => answer,
-    ).catch(failed);
+    reply(starting.then((part) => part.answer(order))).catch(failed);
   });
 }
 
-async function reply<Result>(
-  work: () => Promise<Result>,
-  answer: (result: Result) => unknown,
-): Promise<Result | undefined> {
-  const say = (message: Reply): void => void process.send?.(message);
+async function reply(answer: Promise<unknown>): Promise<void> {
+  let message: Reply;
   try {
-    const result = await work();
-    say({ answer: answer(result) });
-    return result;
+    message = { answer: await answer };
   } catch (error) {
-    say({ failure: error instanceof Error ? error.message : String(error) });
-    return undefined;
+    message = { failure: error instanceof Error ? error.message : String(error) };
   }
+  // When nobody is there to hear it, this process is about to end as well.
+  if (process.connected) process.send?.(message, () => {});
 }
 
 function failed(error: unknown): never {
