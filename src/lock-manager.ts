@@ -1,5 +1,8 @@
 /** The lock manager as callers see it: the same interface in process and over the wire. */
+import type { CallSignal } from "./aborts.js";
 import type { Conflict } from "./errors.js";
+
+export type { CallSignal };
 
 /** Milliseconds as a number, or text such as `"250ms"`, `"30s"`, `"10m"`, `"1h30m"`. */
 export type Duration = number | string;
@@ -54,14 +57,6 @@ export interface Waiter {
   readonly until?: Date;
   readonly reason?: string;
   readonly metadata?: Readonly<Record<string, string>>;
-}
-
-/** An `AbortSignal`, or what behaves like one: making a real one costs more than a whole acquire. */
-export interface CallSignal {
-  readonly aborted: boolean;
-  readonly reason: unknown;
-  addEventListener(type: "abort", listener: () => void, options?: { readonly once?: boolean }): void;
-  removeEventListener(type: "abort", listener: () => void): void;
 }
 
 /** Every call can be aborted; it then rejects with code `aborted`, and the signal's reason as cause. */
@@ -209,6 +204,11 @@ export interface EventFilter extends CallOptions {
   /** This path and everything below it. */
   readonly prefix?: string;
   readonly types?: readonly LockEventType[];
+  /**
+   * The id of the last event that was seen: a manager over the wire goes on behind it, or begins with a `reset` when the server does not
+   * remember it any more. A manager in process remembers no events and takes no notice of it.
+   */
+  readonly since?: number;
 }
 
 /**

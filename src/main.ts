@@ -28,15 +28,15 @@ process.stdout.write("", () => process.stderr.write("", () => process.exit(exitC
 
 async function openManager(place: Place, agentId: string): Promise<LockManager> {
   if (place.kind === "server") {
-    const { connectOverHttp } = await import("./client/connect-over-http.js");
-    return connectOverHttp(place.url, { agentId, clock: systemClock });
+    const { connectLockManager } = await import("./client/node.js");
+    return connectLockManager(place.url, { agentId });
   }
   const { createLockManager } = await import("./create-lock-manager.js");
   return storeFailuresTold(() => createLockManager({}, place.url));
 }
 
-async function startServer({ store: url, host, port, logLevel }: ServeRequest): Promise<RunningServer> {
-  const [{ openStore }, { createLockManager }, { startServer: listen }, { createServerLog }] =
+async function startServer({ store: url, listen, socket, logLevel }: ServeRequest): Promise<RunningServer> {
+  const [{ openStore }, { createLockManager }, { startServer: start }, { createServerLog }] =
     await Promise.all([
       import("./open-store.js"),
       import("./create-lock-manager.js"),
@@ -52,11 +52,12 @@ async function startServer({ store: url, host, port, logLevel }: ServeRequest): 
     const manager = await createLockManager({}, store);
     closing.unshift(() => manager.close());
     const logger = createServerLog(logLevel, process.stderr);
-    const server = await listen({
+    const server = await start({
       manager,
       clock: systemClock,
       logger,
-      listen: { host, port },
+      listen,
+      socket,
       version: wiring.version,
     });
     closing.unshift(() => server.drain());

@@ -1,4 +1,6 @@
 /** One acquire, from the call to the lock or the refusal. */
+
+import { Timed } from "../clock/timer-wheel.js";
 import { type AcquireReply, acquire, type NothingLeft, type Queued, resume } from "../core/acquire.js";
 import type { Request } from "../core/claim.js";
 import type { Granted } from "../core/holding.js";
@@ -12,7 +14,6 @@ import type { Attempts, Command, Commit, Job } from "./job.js";
 import type { Seat } from "./local-queue.js";
 import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
 import type { Services } from "./services.js";
-import { Timed } from "../clock/timer-wheel.js";
 import { type Hearing, type WaitingCall, waitOf } from "./waiting-call.js";
 import { submitPromotion, submitWithdrawal } from "./waiting-commands.js";
 

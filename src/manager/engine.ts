@@ -21,8 +21,10 @@ import type {
   ResourceState,
 } from "../lock-manager.js";
 import type { Subscription } from "../store/store.js";
-import { CallerForAll, CallerForOne, startAcquire, workUnder } from "./acquiring.js";
+import { workUnder } from "../work-under.js";
+import { CallerForAll, CallerForOne, startAcquire } from "./acquiring.js";
 import { assemble, type EngineOptions, type MetricsSink, type Parts } from "./assembly.js";
+import { isReleased } from "./handle.js";
 import { type AcquireInput, reason, requireObject, signalIn } from "./inputs.js";
 import { lockOf } from "./lock-of.js";
 import { closedError, conflictOf } from "./refusals.js";
@@ -114,7 +116,7 @@ export class Engine implements LockManager {
     if (typeof work !== "function") throw invalid("work", typeof work, "a function");
     requireObject("options", options);
     const lock = await this.acquireLock(resourcePath, agentId, { autoExtend: true, ...options });
-    return workUnder(lock, work);
+    return workUnder(lock, isReleased, work);
   }
 
   async releaseLock(

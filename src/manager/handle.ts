@@ -88,3 +88,8 @@ export class Handle implements AcquiredLock {
     return this.toJSON();
   }
 }
+
+/** Given back through this very handle. */
+export function isReleased(lock: AcquiredLock): boolean {
+  return lock instanceof Handle && lock.isReleased;
+}

@@ -3,6 +3,7 @@
  * removed. A holder is told `lost` as soon as the lock may have expired; it is removed only when it surely has.
  */
 import { ChurnMap } from "../churn-map.js";
+import { finestMs, Timed } from "../clock/timer-wheel.js";
 import type { Granted } from "../core/holding.js";
 import type { Holder } from "../core/records.js";
 import type { ResourcePath } from "../core/resource-path.js";
@@ -12,7 +13,6 @@ import { type End, type EndListener, endedError, type Loss, tellOfEnd } from "./
 import { tokenOf } from "./lock-of.js";
 import { type OpenExtension, soonest, stillOpen } from "./open-extension.js";
 import type { Services } from "./services.js";
-import { finestMs, Timed } from "../clock/timer-wheel.js";
 
 /** A holder hears of the loss this much before anybody else can have the lock, for a timer fires up to a bucket late (invariant I16). */
 const lossMarginMs = finestMs;

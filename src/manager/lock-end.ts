@@ -11,19 +11,23 @@ export type End = Loss | "released" | "closed";
 
 /** Told once of the end of a lock. */
 export interface EndListener {
-  lockEnded(lock: { readonly resourcePath: string; readonly lockId: string }, end: End, why: LockError): void;
+  /** @param why makes the error, which few want. */
+  lockEnded(
+    lock: { readonly resourcePath: string; readonly lockId: string },
+    end: End,
+    why: () => LockError,
+  ): void;
 }
 
 interface Ended {
   readonly path: string;
   readonly holder: Holder;
-  readonly ended: LockError | undefined;
   readonly listeners: readonly EndListener[];
 }
 
-export function tellOfEnd({ path, holder: { lockId }, ended, listeners }: Ended, end: End): void {
-  if (ended === undefined) return;
-  for (const listener of listeners) listener.lockEnded({ resourcePath: path, lockId }, end, ended);
+export function tellOfEnd({ path, holder, listeners }: Ended, end: End): void {
+  const lock = { resourcePath: path, lockId: holder.lockId };
+  for (const listener of listeners) listener.lockEnded(lock, end, () => endedError(path, holder, end));
 }
 
 export function endedError(resourcePath: string, { agentId, lockId }: Holder, end: End): LockError {

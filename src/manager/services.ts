@@ -1,14 +1,15 @@
 /** What the parts of one manager have in common; put together by the manager itself. */
+
+import type { Aborts } from "../aborts.js";
 import type { Clock } from "../clock/clock.js";
+import type { TimerWheel } from "../clock/timer-wheel.js";
 import type { Limits } from "../core/grant.js";
 import type { Promoted } from "../core/queue.js";
 import type { View } from "../core/view.js";
-import type { Aborts } from "../store/aborts.js";
 import type { Store } from "../store/store.js";
 import type { EventSource } from "./event-source.js";
 import type { Pipeline } from "./pipeline.js";
 import type { StoreClock } from "./store-clock.js";
-import type { TimerWheel } from "../clock/timer-wheel.js";
 import type { WaitingCall } from "./waiting-call.js";
 
 /** Where calls wait for their turn. */

@@ -22,6 +22,9 @@ export const maxFrameBytes = 64 * 1024;
 export const defaultGraceMs = 5_000;
 export const longestGraceMs = 60_000;
 
+/** The `timeout` of an acquire that waits until it has its turn. */
+export const forEver = "for ever";
+
 const idField = z.int({ error: "a whole number that names the call" });
 const call = { id: idField };
 
@@ -95,3 +98,6 @@ export const lostSchema = z.object({
 
 export const resultSchema = z.object({ id: idField, result: z.unknown() });
 export const errorSchema = z.object({ id: idField.nullable(), error: problemSchema });
+
+/** What `metrics` answers: Prometheus text exposition. */
+export const metricsTextSchema = z.object({ text: z.string() });

@@ -2,6 +2,7 @@
 import type { AcquireOptions } from "../lock-manager.js";
 import type { AcquireRequest } from "../protocol/acquire.js";
 import { eitherDuration } from "../protocol/durations.js";
+import { forEver } from "../protocol/wire.js";
 import { waitTime } from "./wait-time.js";
 
 type Terms = Omit<AcquireRequest, "resource_path" | "resource_paths">;
@@ -9,6 +10,11 @@ type Terms = Omit<AcquireRequest, "resource_path" | "resource_paths">;
 /** How long it is to wait: not at all where it does not say. @throws LockError `invalid`. */
 export function waitOf({ timeout, timeout_ms }: Terms): number {
   return waitTime(eitherDuration("timeout", timeout, timeout_ms) ?? 0);
+}
+
+/** The same on a connection that many waits share, so that one may last for ever. @throws LockError `invalid`. */
+export function sharedWaitOf(request: Terms): number {
+  return request.timeout === forEver && request.timeout_ms === undefined ? Infinity : waitOf(request);
 }
 
 /** @throws LockError `invalid`. */

@@ -9,7 +9,7 @@ import { resourceStateToJson } from "../../protocol/resource-state.js";
 import { statsToJson } from "../../protocol/stats.js";
 import { parseAs } from "../../protocol/validation.js";
 import { type Call, callSchemas, type Op } from "../../protocol/wire.js";
-import { acquireOptions, waitOf } from "../acquire-request.js";
+import { acquireOptions, sharedWaitOf } from "../acquire-request.js";
 import { extendLocks } from "../extend-request.js";
 import { refuseMixtures, releasedToJson, releaseLocks } from "../release-request.js";
 import { required } from "../request-agent.js";
@@ -44,7 +44,7 @@ export const calls: { readonly [Name in Op]: Run } = {
   acquire: takes(callSchemas.acquire, async (caller, call) => {
     const { manager } = caller;
     const agentId = required(caller.agent(call.agent_id));
-    const options = acquireOptions(call, waitOf(call));
+    const options = acquireOptions(call, sharedWaitOf(call));
     const locks = await caller.acquire(call, async (signal) => [
       await manager.acquireLock(call.resource_path, agentId, { ...options, signal }),
     ]);
@@ -53,7 +53,7 @@ export const calls: { readonly [Name in Op]: Run } = {
   acquire_multiple: takes(callSchemas.acquire_multiple, async (caller, call) => {
     const { manager } = caller;
     const agentId = required(caller.agent(call.agent_id));
-    const options = acquireOptions(call, waitOf(call));
+    const options = acquireOptions(call, sharedWaitOf(call));
     const locks = await caller.acquire(call, (signal) =>
       manager.acquireMultipleLocks(call.resource_paths, agentId, { ...options, signal }),
     );

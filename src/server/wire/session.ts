@@ -225,11 +225,11 @@ export class Session implements Caller, EndListener {
   lockEnded(
     lock: { readonly resourcePath: string; readonly lockId: string },
     end: End,
-    why: LockError,
+    why: () => LockError,
   ): void {
     this.#bound.delete(nameOf(lock));
     if (this.#isOver || end === "closed" || (end === "released" && this.#leaving.has(lock.lockId))) return;
-    const problem = problemOf(why, { now: this.manager.currentTime() });
+    const problem = problemOf(why(), { now: this.manager.currentTime() });
     const lost = { resource_path: lock.resourcePath, lock_id: lock.lockId, problem };
     this.#outbox.tell(JSON.stringify({ lost }));
   }

@@ -1,7 +1,7 @@
 /** One listener per abort signal, however many calls were given it: ten thousand listeners on one signal would be a leak in the making. */
 
-/** An `AbortSignal`, or what behaves like one. */
-export interface Abortable {
+/** An `AbortSignal`, or what behaves like one: making a real one costs more than a whole acquire. */
+export interface CallSignal {
   readonly aborted: boolean;
   readonly reason: unknown;
   addEventListener(type: "abort", listener: () => void, options?: { readonly once?: boolean }): void;
@@ -14,10 +14,10 @@ interface Listening {
 }
 
 export class Aborts {
-  readonly #listening = new WeakMap<Abortable, Listening>();
+  readonly #listening = new WeakMap<CallSignal, Listening>();
 
   /** Calls back once when the signal aborts. The signal must not be aborted yet. */
-  add(signal: Abortable, callback: () => void): void {
+  add(signal: CallSignal, callback: () => void): void {
     const known = this.#listening.get(signal);
     if (known !== undefined) {
       known.callbacks.add(callback);
@@ -32,7 +32,7 @@ export class Aborts {
     signal.addEventListener("abort", onAbort, { once: true });
   }
 
-  remove(signal: Abortable, callback: () => void): void {
+  remove(signal: CallSignal, callback: () => void): void {
     const known = this.#listening.get(signal);
     if (known === undefined) return;
     known.callbacks.delete(callback);
