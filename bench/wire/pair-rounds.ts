@@ -32,8 +32,9 @@ export async function pairsInTurns(
   return new Map([...reports].map(([pair, done]) => [pair.name, done]));
 }
 
-/** Medians of the rounds. */
 export interface PairRates {
+  readonly rounds: readonly PairReport[];
+  /** Medians of the rounds. */
   readonly cyclesPerSecond: number;
   /** Microseconds of CPU time per cycle. */
   readonly clientMicros: number;
@@ -42,6 +43,7 @@ export interface PairRates {
 
 export function ratesOf(reports: readonly PairReport[]): PairRates {
   return {
+    rounds: reports,
     cyclesPerSecond: median(reports.map(({ cycles, seconds }) => cycles / seconds)),
     clientMicros: median(reports.map(({ cycles, cpuSeconds }) => (cpuSeconds * 1e6) / cycles)),
     serverMicros: median(reports.map(({ cycles, serverCpuSeconds }) => (serverCpuSeconds * 1e6) / cycles)),

@@ -2,19 +2,13 @@
 import { openSync, writeSync } from "node:fs";
 import type { DestinationStream } from "pino";
 import { Pool } from "undici";
-import { connectOverHttp } from "../../../src/client/connect-over-http.js";
+import { connectLockManager } from "../../../src/client/node.js";
 import { systemClock } from "../../../src/clock/system-clock.js";
-import type { LockManager } from "../../../src/lock-manager.js";
 import { createServerLog } from "../../../src/server/server-log.js";
 import { startServer } from "../../../src/server/start-server.js";
 import type { Contestant } from "../../contestants/contestant.js";
 import { contestantOf, openManager, type StoreName } from "../../contestants/engram-lock.js";
 import { ofThisProcess, type WireKind, type WireServer } from "../wire-kind.js";
-
-/** The client that is measured. */
-function connect(url: string): LockManager {
-  return connectOverHttp(url);
-}
 
 export const engramMemory = ours("engram-lock, memory", "memory");
 /** Every acknowledgement flushed. */
@@ -36,7 +30,7 @@ function ours(name: string, store: StoreName): WireKind {
     name,
     serve: () => serve(store),
     async connect(url) {
-      const locks = connect(url);
+      const locks = connectLockManager(url);
       return contestantOf(name, { locks, close: () => locks.close() });
     },
   };

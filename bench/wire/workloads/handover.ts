@@ -17,7 +17,7 @@ export const handover: Workload = {
       );
       const data = [...reports].map(([name, done]) => {
         const delays = done.flatMap((report) => report.delays ?? []);
-        return { name, count: delays.length, ...spread(delays) };
+        return { name, count: delays.length, ...spread(delays), rounds: done };
       });
       return [
         {
