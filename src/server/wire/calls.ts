@@ -13,6 +13,7 @@ import { acquireOptions, sharedWaitOf } from "../acquire-request.js";
 import { extendLocks } from "../extend-request.js";
 import { refuseMixtures, releasedToJson, releaseLocks } from "../release-request.js";
 import { required } from "../request-agent.js";
+import type { Subscriptions } from "./subscriptions.js";
 
 /** The session that a call came in. */
 export interface Caller {
@@ -26,6 +27,7 @@ export interface Caller {
   ): Promise<readonly AcquiredLock[]>;
   /** Locks that this caller releases by itself: their end is no news to it. */
   releasing<T>(lockIds: readonly (string | undefined)[], release: () => Promise<T>): Promise<T>;
+  readonly subscriptions: Subscriptions;
   /** Calls an acquire off. False when no such call waits. */
   cancel(id: number): boolean;
 }
@@ -71,8 +73,10 @@ export const calls: { readonly [Name in Op]: Run } = {
     const released = await caller.releasing(lockIds, () => releaseLocks(manager, agentId, call));
     return releasedToJson(released, manager.currentTime());
   }),
-  check: takes(callSchemas.check, async ({ manager, agent }, call) => {
-    const result = await manager.checkLocks(call.resource_paths, required(agent(call.agent_id)));
+  check: takes(callSchemas.check, async (caller, call) => {
+    const { manager } = caller;
+    const agentId = required(caller.agent(call.agent_id));
+    const result = await manager.checkLocks(call.resource_paths, agentId);
     return checkResultToJson(result, manager.currentTime());
   }),
   list: takes(callSchemas.list, async ({ manager }, call) => {
@@ -81,8 +85,10 @@ export const calls: { readonly [Name in Op]: Run } = {
   resource: takes(callSchemas.resource, async ({ manager }, call) => {
     return resourceStateToJson(await manager.getResource(call.resource_path), manager.currentTime());
   }),
-  agent: takes(callSchemas.agent, async ({ manager, agent }, call) => {
-    return agentStateToJson(await manager.getAgent(required(agent(call.agent_id))), manager.currentTime());
+  agent: takes(callSchemas.agent, async (caller, call) => {
+    const { manager } = caller;
+    const state = await manager.getAgent(required(caller.agent(call.agent_id)));
+    return agentStateToJson(state, manager.currentTime());
   }),
   stats: takes(callSchemas.stats, async ({ manager }) => {
     return statsToJson(await manager.getStats(), manager.currentTime());
@@ -92,6 +98,12 @@ export const calls: { readonly [Name in Op]: Run } = {
   }),
   cancel: takes(callSchemas.cancel, (caller, call) => {
     return { cancelled: caller.cancel(call.call) };
+  }),
+  subscribe: takes(callSchemas.subscribe, ({ subscriptions }, { subscription, ...wanted }) => {
+    return { position: subscriptions.open(subscription, wanted) };
+  }),
+  unsubscribe: takes(callSchemas.unsubscribe, ({ subscriptions }, { subscription }) => {
+    return { unsubscribed: subscriptions.close(subscription) };
   }),
   ping: takes(callSchemas.ping, () => {
     return {};

@@ -13,9 +13,12 @@ import { type Caller, calls } from "./calls.js";
 import { Cancellation } from "./cancellation.js";
 import { Outbox } from "./outbox.js";
 import { closeCodes, type Pipe } from "./pipe.js";
+import { Subscriptions } from "./subscriptions.js";
 
 /** Calls of one session that have not been answered, those that wait among them. */
 const mostCalls = 20_000;
+/** Events are told no faster than this much of them is read. */
+const crowdedBytes = 256 * 1024;
 
 export interface SessionTerms {
   readonly id: string;
@@ -29,6 +32,7 @@ export class Session implements Caller, EndListener {
   readonly id: string;
   readonly graceMs: number;
   readonly manager: LockManager;
+  readonly subscriptions: Subscriptions;
   readonly #services: Services;
   readonly #agentId: string | undefined;
   readonly #outbox: Outbox;
@@ -55,6 +59,11 @@ export class Session implements Caller, EndListener {
       head: () => `{"seen":${this.#seen},"store_time":"${this.manager.currentTime().toISOString()}"}`,
       keeps: () => this.graceMs > 0 && !this.#isOver,
       onTooSlow: () => this.#cutOff(),
+    });
+    this.subscriptions = new Subscriptions({
+      events: services.events,
+      tell: (message) => this.#outbox.tell(message),
+      isCrowded: () => this.#outbox.waitingBytes > crowdedBytes,
     });
   }
 
@@ -88,6 +97,7 @@ export class Session implements Caller, EndListener {
   receive(messages: readonly unknown[]): void {
     this.#seen++;
     for (const message of messages) this.#hear(message);
+    this.subscriptions.readOn();
   }
 
   /** Whoever waits leaves the queue, and what was granted and never told of, or was bound to this session, is given back. */
@@ -98,6 +108,7 @@ export class Session implements Caller, EndListener {
     for (const waiting of this.#waiting.values()) waiting.abort(gone);
     for (const lock of [...this.#untold, ...this.#bound.values()]) this.#giveBack(lock);
     this.#untold = [];
+    this.subscriptions.closeAll();
     this.#outbox.clear();
     this.#pipe = undefined;
   }
@@ -180,7 +191,9 @@ export class Session implements Caller, EndListener {
 
   // For the calls
 
-  readonly agent = (fromCall: string | undefined): string | undefined => theAgent(this.#agentId, fromCall);
+  agent(fromCall: string | undefined): string | undefined {
+    return theAgent(this.#agentId, fromCall);
+  }
 
   async acquire(
     { id, bound }: Call<"acquire" | "acquire_multiple">,
