@@ -34,7 +34,7 @@ export class RemoteEvents {
       onEnd: () => this.#forget(number),
     });
     if (backlog.ended) return backlog;
-    const subscription = { number, filter, backlog, position: undefined };
+    const subscription = { number, filter, backlog, position: filter.since };
     this.#subscriptions.set(number, subscription);
     this.#subscribe(subscription);
     return backlog;
