@@ -1,11 +1,11 @@
 /** One caller's talk with the server, over one connection after another. */
 import { invalid, LockError } from "../../errors.js";
-import type { AcquiredLock, CallSignal, LockManager } from "../../lock-manager.js";
+import type { AcquiredLock, LockManager } from "../../lock-manager.js";
 import { Handle } from "../../manager/handle.js";
 import type { End, EndListener } from "../../manager/lock-end.js";
 import { problemOf } from "../../protocol/problem.js";
 import { parseAs } from "../../protocol/validation.js";
-import { type Call, type Op, seenSchema } from "../../protocol/wire.js";
+import { type Op, seenSchema } from "../../protocol/wire.js";
 import { isExpected } from "../refusal-answer.js";
 import { theAgent } from "../request-agent.js";
 import type { Services } from "../services.js";
@@ -149,25 +149,40 @@ export class Session implements Caller, EndListener {
   #call(message: { readonly op: unknown }): void {
     const id = idOf(message);
     this.#calls++;
-    this.#run(message).then(
-      (result) => this.#answer(`{"id":${id},"result":${JSON.stringify(result)}}`),
-      (error: unknown) => {
-        this.#refuse(id, error);
-        this.#answer();
-      },
-    );
+    try {
+      const answer = this.#begin(message);
+      if (!(answer instanceof Promise)) this.#answer(id, answer);
+      else {
+        answer.then(
+          (result: object) => this.#answer(id, result),
+          (error: unknown) => this.#refuseCall(id, error),
+        );
+      }
+    } catch (error) {
+      this.#refuseCall(id, error);
+    }
   }
 
-  async #run(message: { readonly op: unknown }): Promise<object> {
+  #begin(message: { readonly op: unknown }): object | Promise<object> {
     const { op } = message;
     if (this.#calls > mostCalls) throw tooManyCalls();
     if (!isOp(op)) throw invalid("op", op, `one of ${Object.keys(calls).join(", ")}`);
     return calls[op](this, message);
   }
 
-  #answer(message?: string): void {
+  #answer(id: number | null, result: object): void {
+    if (!this.#isOver) this.#outbox.tell(`{"id":${id},"result":${JSON.stringify(result)}}`);
+    this.#answered(id);
+  }
+
+  #refuseCall(id: number | null, error: unknown): void {
+    this.#refuse(id, error);
+    this.#answered(id);
+  }
+
+  #answered(id: number | null): void {
     this.#calls--;
-    if (message !== undefined && !this.#isOver) this.#outbox.tell(message);
+    if (id !== null) this.#waiting.delete(id);
     this.#noticeIdle();
   }
 
@@ -195,19 +210,10 @@ export class Session implements Caller, EndListener {
     return theAgent(this.#agentId, fromCall);
   }
 
-  async acquire(
-    { id, bound }: Call<"acquire" | "acquire_multiple">,
-    acquire: (signal: CallSignal) => Promise<readonly AcquiredLock[]>,
-  ): Promise<readonly AcquiredLock[]> {
-    const signal = new Cancellation();
-    this.#waiting.set(id, signal);
-    try {
-      const locks = await acquire(signal);
-      for (const lock of locks) this.#keep(lock, bound === true);
-      return locks;
-    } finally {
-      if (this.#waiting.get(id) === signal) this.#waiting.delete(id);
-    }
+  cancellation(id: number): Cancellation {
+    const cancellation = new Cancellation();
+    this.#waiting.set(id, cancellation);
+    return cancellation;
   }
 
   cancel(id: number): boolean {
@@ -216,16 +222,15 @@ export class Session implements Caller, EndListener {
     return waiting !== undefined;
   }
 
-  async releasing<T>(lockIds: readonly (string | undefined)[], release: () => Promise<T>): Promise<T> {
-    for (const lockId of lockIds) if (lockId !== undefined) this.#leaving.add(lockId);
-    try {
-      return await release();
-    } finally {
-      for (const lockId of lockIds) if (lockId !== undefined) this.#leaving.delete(lockId);
-    }
+  leaving(lockId: string): void {
+    this.#leaving.add(lockId);
   }
 
-  #keep(lock: AcquiredLock, isBound: boolean): void {
+  left(lockId: string): void {
+    this.#leaving.delete(lockId);
+  }
+
+  keep(lock: AcquiredLock, isBound: boolean): void {
     if (this.#isOver) {
       this.#giveBack(lock);
       return;
