@@ -1,41 +1,23 @@
-/** Acquiring from a server such that neither a broken connection nor an abort leaves a lock that nobody knows of. */
+/** What an acquire says to the server. */
 import { toMilliseconds } from "../duration.js";
 import { invalid } from "../errors.js";
-import type { AcquireOptions, Lock } from "../lock-manager.js";
-import { lockFromJson, locksSchema } from "../protocol/lock.js";
+import type { AcquireOptions } from "../lock-manager.js";
 import { forEver } from "../protocol/wire.js";
-import type { Call, Calls } from "./calls.js";
+import type { Call } from "./pending.js";
 
 /** As in process, where it is the acquisition timeout of the configuration. */
 const defaultTimeoutMs = 5_000;
 
-export interface AcquireParts {
-  readonly calls: Calls;
-  /** Gives back what was granted after its caller had gone. */
-  readonly giveBack: (lock: Lock) => void;
-}
-
 /** The paths of one acquire: text for one path, a list for all or none of several. */
 export type Paths = string | readonly string[];
 
-export async function acquireRemotely(
-  parts: AcquireParts,
-  paths: Paths,
-  agentId: string,
-  options: AcquireOptions,
-): Promise<readonly Lock[]> {
+/** @throws LockError `invalid` for what cannot be said to the server. */
+export function acquireCall(paths: Paths, agentId: string, options: AcquireOptions): Call {
   const timeoutMs = toMilliseconds("timeout", options.timeout ?? defaultTimeoutMs, {
     minMs: 0,
     maxMs: Infinity,
   });
-  const { answer } = await parts.calls.make(
-    callFor(paths, agentId, options, timeoutMs),
-    locksSchema,
-    (late) => {
-      for (const lock of late.locks) parts.giveBack(lockFromJson(lock));
-    },
-  );
-  return answer.locks.map(lockFromJson);
+  return callFor(paths, agentId, options, timeoutMs);
 }
 
 function callFor(paths: Paths, agentId: string, options: AcquireOptions, waitMs: number): Call {

@@ -72,7 +72,7 @@ export class RemoteEvents {
     const { prefix, types } = filter;
     const fields = { subscription: number, prefix, types, since };
     this.#calls
-      .make({ op: "subscribe", fields, action: "watch events", kind: "look" }, subscribedSchema)
+      .make({ op: "subscribe", fields, action: "watch events", kind: "look" }, { schema: subscribedSchema })
       .then(
         ({ answer: { position } }) => {
           subscription.position ??= position;
@@ -89,7 +89,7 @@ export class RemoteEvents {
       action: "watch no more",
       kind: "look",
     } as const;
-    this.#calls.make(call, unsubscribedSchema).catch(() => {
+    this.#calls.make(call, { schema: unsubscribedSchema }).catch(() => {
       // Whoever cannot say so is cut off, and then it is over too.
     });
   }

@@ -80,7 +80,7 @@ export class RemoteViews {
     schema: z.ZodType<Answer>,
     signal: AbortSignal | undefined,
   ): Promise<Answer> {
-    const { answer } = await this.#calls.make({ op, fields, action, kind: "look", signal }, schema);
+    const { answer } = await this.#calls.make({ op, fields, action, kind: "look", signal }, { schema });
     return answer;
   }
 }
