@@ -5,6 +5,7 @@ import { TimerWheel } from "../clock/timer-wheel.js";
 import { invalid, LockError } from "../errors.js";
 import { problemSchema } from "../protocol/problem.js";
 import { maxFrameBytes } from "../protocol/wire.js";
+import { listed, pathsOf, wordsFor } from "./call-words.js";
 import { errorOf } from "./error-of.js";
 import { Link, type LinkParts } from "./link.js";
 import {
@@ -172,8 +173,9 @@ export class Calls implements PendingOwner {
     return "given up";
   }
 
-  #unanswered({ call: { action, kind }, isSent }: Pending, why: string): LockError {
-    if (isSent && kind === "change") {
+  #unanswered({ call, isSent }: Pending, why: string): LockError {
+    const action = wordsFor(call);
+    if (isSent && call.kind === "change") {
       const message = `The outcome of the call to ${action} is unknown: the server at ${this.#place} did not answer (${why}).`;
       return new LockError("outcome_unknown", message);
     }
@@ -199,12 +201,13 @@ export class Calls implements PendingOwner {
   }
 }
 
-function aborted({ acquire }: Call, cause: unknown, waitedMs: number): LockError {
-  if (acquire === undefined)
+function aborted({ op, fields }: Call, cause: unknown, waitedMs: number): LockError {
+  if (op !== "acquire" && op !== "acquire_multiple")
     return new LockError("aborted", "The call was aborted by its caller.", {}, { cause });
-  const { name, path, agentId } = acquire;
-  const message = `The acquire of ${name} was aborted by its caller.`;
-  return new LockError("aborted", message, { resourcePath: path, agentId, waitedMs }, { cause });
+  const paths = pathsOf(fields);
+  const [resourcePath = "", agentId = ""] = [paths[0], fields.agent_id];
+  const message = `The acquire of ${listed(paths)} was aborted by its caller.`;
+  return new LockError("aborted", message, { resourcePath, agentId, waitedMs }, { cause });
 }
 
 /** @throws LockError `invalid` for what the server would not take. */

@@ -4,18 +4,15 @@ import type { CallSignal } from "../aborts.js";
 import { Timed } from "../clock/timer-wheel.js";
 import { LockError } from "../errors.js";
 import type { Op } from "../protocol/wire.js";
+import { type Fields, wordsFor } from "./call-words.js";
 
 export interface Call {
   readonly op: Op;
-  readonly fields: object;
-  /** What it does, for error messages: `acquire "/a"`. */
-  readonly action: string;
+  readonly fields: Fields;
   /** What it is to be taken for when no answer comes: a look changes nothing, a change may have been carried out. */
   readonly kind: "look" | "change";
   /** How long the server is asked to wait. */
   readonly waitMs?: number;
-  /** What an acquire asks for: its paths in words, the first of them, for whom. */
-  readonly acquire?: { readonly name: string; readonly path: string; readonly agentId: string };
   readonly signal?: CallSignal | undefined;
 }
 
@@ -102,6 +99,9 @@ export class PendingFor<Answer> extends Pending {
 }
 
 /** What answers is not what it is taken for. */
-export function strange({ action }: Call): LockError {
-  return new LockError("outcome_unknown", `What answered the call to ${action} is no server of this kind.`);
+export function strange(call: Call): LockError {
+  return new LockError(
+    "outcome_unknown",
+    `What answered the call to ${wordsFor(call)} is no server of this kind.`,
+  );
 }

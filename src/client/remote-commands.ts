@@ -73,7 +73,6 @@ export class RemoteCommands {
   ): Promise<boolean> {
     const call: Call = {
       op: "release",
-      action: `release ${JSON.stringify(resourcePath)}`,
       kind: "change",
       fields: { agent_id: agentId, locks: [{ resource_path: resourcePath, lock_id: lockId }] },
       signal: options.signal,
@@ -98,7 +97,6 @@ export class RemoteCommands {
     if (typeof ttl === "number" && !Number.isFinite(ttl)) throw invalid("ttl", ttl, "a finite duration");
     const call: Call = {
       op: "extend",
-      action: `extend ${JSON.stringify(resourcePath)}`,
       kind: "change",
       fields: { agent_id: agentId, ttl, locks: [{ resource_path: resourcePath, lock_id: lockId }] },
       signal: options.signal,
@@ -137,7 +135,6 @@ export class RemoteCommands {
     const { reason, lockId, by, signal } = options;
     const call: Call = {
       op: "release",
-      action: `release ${JSON.stringify(resourcePath)} by force`,
       kind: "change",
       fields: {
         force: true,
