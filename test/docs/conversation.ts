@@ -10,7 +10,7 @@
 import { pino } from "pino";
 import { createLockManager } from "../../src/create-lock-manager.js";
 import type { LockManager } from "../../src/lock-manager.js";
-import { createServices } from "../../src/server/services.js";
+import { createServices, type Services } from "../../src/server/services.js";
 import type { Pipe } from "../../src/server/wire/pipe.js";
 import { Sessions } from "../../src/server/wire/sessions.js";
 import { Talk } from "../../src/server/wire/talk.js";
@@ -18,9 +18,11 @@ import { openMemoryStore } from "../../src/store/memory/memory-store.js";
 import { ManualClock } from "../support/manual-clock.js";
 
 /** What somebody does, or what the server says to it. */
-export type Step =
+export type Step = Act | { readonly kind: "hears" };
+
+type Act =
   | { readonly kind: "remark"; readonly text: string }
-  | { readonly kind: "says" | "hears"; readonly who: string; readonly frame: string }
+  | { readonly kind: "says"; readonly who: string; readonly frame: string }
   | { readonly kind: "connects" | "is cut off" | "closes"; readonly who: string }
   | { readonly kind: "the server notices" }
   | { readonly kind: "pass"; readonly seconds: number };
@@ -38,7 +40,7 @@ function stepOf(line: string): Step {
     /^(\w+) (connects|is cut off|closes|~?>|<~?)(?: (.*))?$/.exec(line) ?? [];
   if (what === "connects" || what === "is cut off" || what === "closes") return { kind: what, who };
   if (what === undefined) throw new Error(`What is meant by "${line}"?`);
-  return { kind: what.includes(">") ? "says" : "hears", who, frame };
+  return what.includes(">") ? { kind: "says", who, frame } : { kind: "hears" };
 }
 
 /** Has the conversation again, with a server of its own and a clock that stands still. @returns its text. */
@@ -51,45 +53,39 @@ export async function hold(steps: readonly Step[]): Promise<string> {
 
 class Stage {
   readonly lines: string[] = [];
-  readonly #clock = new ManualClock();
+  readonly #clock: ManualClock;
+  readonly #manager: LockManager;
+  readonly #services: Services;
+  readonly #sessions: Sessions;
   readonly #connections = new Map<string, Connection>();
   readonly #names = new Names();
-  #manager: LockManager | undefined = undefined;
-  #connect: ((pipe: Pipe) => Talk) | undefined = undefined;
-  #end: () => Promise<void> = () => Promise.resolve();
 
   static async open(): Promise<Stage> {
-    const stage = new Stage();
-    await stage.#open();
-    return stage;
-  }
-
-  async #open(): Promise<void> {
-    const clock = this.#clock;
+    const clock = new ManualClock();
     let ids = 0;
     const manager = await createLockManager({}, openMemoryStore({ clock }), {
       clock,
       newId: () => `id-${++ids}`,
       random: () => 0.5,
     });
-    const services = createServices({ manager, clock, logger: pino({ level: "silent" }), version: "1.0.0" });
-    const sessions = new Sessions(services);
-    this.#manager = manager;
-    this.#connect = (pipe) => new Talk(services, sessions, pipe, undefined);
-    this.#end = async () => {
-      sessions.close();
-      services.events.close();
-      await services.background.settled();
-    };
+    return new Stage(clock, manager);
   }
 
-  async play(step: Exclude<Step, { kind: "hears" }>): Promise<void> {
+  private constructor(clock: ManualClock, manager: LockManager) {
+    const logger = pino({ level: "silent" });
+    this.#clock = clock;
+    this.#manager = manager;
+    this.#services = createServices({ manager, clock, logger, version: "1.0.0" });
+    this.#sessions = new Sessions(this.#services);
+  }
+
+  async play(step: Act): Promise<void> {
     this.#act(step);
     if (step.kind === "pass") await this.#clock.advance(step.seconds * 1_000);
     await this.#clock.settle();
   }
 
-  #act(step: Exclude<Step, { kind: "hears" }>): void {
+  #act(step: Act): void {
     switch (step.kind) {
       case "remark":
         this.lines.push(step.text);
@@ -103,7 +99,7 @@ class Stage {
         return;
       case "connects":
         this.lines.push(`${step.who} connects`);
-        this.#connections.set(step.who, new Connection(this.#connect!, (line) => this.#hear(step.who, line)));
+        this.#connections.set(step.who, this.#connect(step.who));
         return;
       case "is cut off":
         this.lines.push(`${step.who} is cut off`);
@@ -119,6 +115,13 @@ class Stage {
     }
   }
 
+  #connect(who: string): Connection {
+    return new Connection(
+      (pipe) => new Talk(this.#services, this.#sessions, pipe, undefined),
+      (heard) => this.#hear(who, heard),
+    );
+  }
+
   #of(who: string): Connection {
     const connection = this.#connections.get(who);
     if (connection === undefined) throw new Error(`${who} has not connected.`);
@@ -131,9 +134,12 @@ class Stage {
 
   async close(): Promise<void> {
     for (const connection of this.#connections.values()) connection.isOver = true;
-    const closing = Promise.all([this.#end(), this.#manager?.close()]);
+    this.#sessions.close();
+    this.#services.events.close();
+    const closing = this.#manager.close();
     await this.#clock.advance(15_000);
     await closing;
+    await this.#services.background.settled();
   }
 }
 
