@@ -84,14 +84,16 @@ export class Calls implements PendingOwner {
       if (signal?.aborted) throw aborted(call, signal.reason, 0);
       const now = this.#clock.monotonic();
       const pending = new PendingFor(this, ++this.#lastId, call, now, expected, resolve, reject);
-      checkLength(pending.message);
+      const message = pending.message();
+      checkLength(message);
       this.#pending.set(pending.id, pending);
       this.#wheel.set(pending, now + (call.waitMs ?? 0) + answerTimeoutMs);
       if (signal !== undefined) {
         pending.onAbort = () => this.onAborted(pending);
         this.#aborts.add(signal, pending.onAbort);
       }
-      this.#send(pending);
+      pending.isSent = this.#link.isUp;
+      this.#link.send(message);
     });
   }
 
@@ -103,11 +105,6 @@ export class Calls implements PendingOwner {
     this.#pending.clear();
     this.#wheel.close();
     this.#link.close();
-  }
-
-  #send(pending: Pending): void {
-    pending.isSent ||= this.#link.isUp;
-    this.#link.send(pending.message);
   }
 
   // What comes of them
@@ -153,14 +150,21 @@ export class Calls implements PendingOwner {
   #onUp(fresh: boolean): void {
     if (fresh) this.#user.onFresh();
     for (const pending of this.#pending.values()) {
-      if (fresh) {
-        pending.isRepeated = pending.isSent;
-        if (!pending.isForsaken) this.#link.send(pending.message);
-      }
+      if (fresh) this.#makeAgain(pending);
       pending.isSent = true;
     }
-    // Nobody can tell any more what came of those.
-    if (fresh) for (const [id, { isForsaken }] of this.#pending) if (isForsaken) this.#pending.delete(id);
+  }
+
+  #makeAgain(pending: Pending): void {
+    pending.isRepeated = pending.isSent;
+    if (!pending.isForsaken && !(pending.isSent && pending.call.kind === "once")) {
+      this.#link.send(pending.message(this.#clock.monotonic()));
+      return;
+    }
+    // Nobody can tell any more what came of it.
+    this.#pending.delete(pending.id);
+    this.#wheel.remove(pending);
+    this.#refuse(pending, this.#unanswered(pending, "it was started anew meanwhile"));
   }
 
   #onUnreachable(why: string, forMs: number | undefined): "wait on" | "given up" {
@@ -175,7 +179,7 @@ export class Calls implements PendingOwner {
 
   #unanswered({ call, isSent }: Pending, why: string): LockError {
     const action = wordsFor(call);
-    if (isSent && call.kind === "change") {
+    if (isSent && call.kind !== "look") {
       const message = `The outcome of the call to ${action} is unknown: the server at ${this.#place} did not answer (${why}).`;
       return new LockError("outcome_unknown", message);
     }

@@ -215,8 +215,9 @@ export class Link {
   #hear([head, ...messages]: readonly unknown[]): void {
     const { data } = headSchema.safeParse(head);
     if (data !== undefined) {
-      this.#outgoing.wasSeen(data.seen);
-      this.#parts.storeTime.note(Date.parse(data.store_time), this.#outgoing.seenSentAt);
+      const since = this.#outgoing.wasSeen(data.seen);
+      // A frame that is sent again shows an old time.
+      if (since !== undefined) this.#parts.storeTime.note(Date.parse(data.store_time), since);
     }
     this.#outgoing.see();
     for (const message of messages)

@@ -30,6 +30,8 @@ export class Outgoing {
   /** Frames of the server that were seen, and of how many it was told. */
   #seen = 0;
   #told = 0;
+  /** Frames of ours that the server has seen, and when the last of them was sent. */
+  #wasSeen = 0;
   #seenSentAt = 0;
 
   constructor(clock: Clock, way: Way) {
@@ -40,11 +42,6 @@ export class Outgoing {
   /** Frames of the server that were seen in this session. */
   get seen(): number {
     return this.#seen;
-  }
-
-  /** When the newest frame was sent that the server has seen, on the monotonic clock. */
-  get seenSentAt(): number {
-    return this.#seenSentAt;
   }
 
   say(message: string): void {
@@ -61,8 +58,12 @@ export class Outgoing {
     if (this.#seen - this.#told >= mostUntold && !this.#isGathering) this.say(`{"seen":${this.#seen}}`);
   }
 
-  /** The server has seen so many frames. */
-  wasSeen(count: number): void {
+  /**
+   * The server has seen so many frames.
+   *
+   * @returns when the last of them was sent, on the monotonic clock; undefined for old news, of which that is forgotten.
+   */
+  wasSeen(count: number): number | undefined {
     let past = 0;
     for (const { number, sentAt } of this.#kept) {
       if (number > count) break;
@@ -70,6 +71,8 @@ export class Outgoing {
       past++;
     }
     if (past > 0) this.#kept.splice(0, past);
+    this.#wasSeen = Math.max(this.#wasSeen, count);
+    return count === this.#wasSeen && count > 0 ? this.#seenSentAt : undefined;
   }
 
   /** What the server has not seen, once more. It has just been told what was seen of its own. */
@@ -83,6 +86,7 @@ export class Outgoing {
     this.#messages = [];
     this.#kept = [];
     this.#made = 0;
+    this.#wasSeen = 0;
     this.#seen = 0;
     this.#told = 0;
   }

@@ -9,8 +9,11 @@ import { type Fields, wordsFor } from "./call-words.js";
 export interface Call {
   readonly op: Op;
   readonly fields: Fields;
-  /** What it is to be taken for when no answer comes: a look changes nothing, a change may have been carried out. */
-  readonly kind: "look" | "change";
+  /**
+   * What is to be made of it when no answer comes. A look changes nothing, a change may have been carried out; both are made again in a new session,
+   * but not what is to be done once: the second time it would meet somebody else.
+   */
+  readonly kind: "look" | "change" | "once";
   /** How long the server is asked to wait. */
   readonly waitMs?: number;
   readonly signal?: CallSignal | undefined;
@@ -37,7 +40,6 @@ export interface PendingOwner {
 export abstract class Pending extends Timed {
   readonly id: number;
   readonly call: Call;
-  readonly message: string;
   /** On the monotonic clock. */
   readonly begunAt: number;
   /** The server may have heard it. */
@@ -54,7 +56,16 @@ export abstract class Pending extends Timed {
     this.id = id;
     this.call = call;
     this.begunAt = begunAt;
-    this.message = JSON.stringify({ id, op: call.op, ...call.fields });
+  }
+
+  /** What is said to the server. An acquire that is made again waits for what is left of its time. */
+  message(now = this.begunAt): string {
+    const { op, fields, waitMs } = this.call;
+    const timeLeft =
+      waitMs !== undefined && waitMs < Infinity && now > this.begunAt
+        ? { timeout: Math.max(0, Math.ceil(this.begunAt + waitMs - now)) }
+        : undefined;
+    return JSON.stringify({ id: this.id, op, ...fields, ...timeLeft });
   }
 
   abstract settle(result: unknown): void;

@@ -135,7 +135,7 @@ export class RemoteCommands {
     const { reason, lockId, by, signal } = options;
     const call: Call = {
       op: "release",
-      kind: "change",
+      kind: lockId === undefined ? "once" : "change",
       fields: {
         force: true,
         reason,

@@ -92,6 +92,7 @@ export const welcomeSchema = z.object({
     resumed: z.boolean(),
     seen: countField,
     grace_ms: countField,
+    max_frame_bytes: countField,
     store_time: timeField,
     version: z.string(),
   }),

@@ -173,6 +173,41 @@ describe("A server that crashes and comes back", () => {
     expect(await wire.settled(waiting)).toMatchObject({ agentId: "bob" });
   });
 
+  test("does not end the next holder's lock by a forced release that is made again", async () => {
+    const wire = await wired();
+    const remote = wire.connect();
+    await wire.settled(wire.manager.acquireLock("/a", "ann", { ttl: "1m" }));
+    await wire.settled(remote.getStats());
+    wire.server.deafen(true);
+    const forced = remote.forceRelease("/a", { reason: "she sleeps" });
+    forced.catch(() => undefined);
+    await wire.settled(wire.manager.acquireLock("/a", "bob", { ttl: "1m" }));
+    wire.server.reachable(false);
+    await wire.clock.advance(6_000);
+    wire.server.deafen(false);
+    wire.server.reachable(true);
+    await wire.clock.advance(3_000);
+    await expect(forced).rejects.toMatchObject({ code: "outcome_unknown" });
+    expect(await wire.settled(wire.manager.getLock("/a"))).toMatchObject({ agentId: "bob" });
+  });
+
+  test("lets nobody wait longer than it wanted to", async () => {
+    const wire = await wired();
+    const remote = wire.connect();
+    await wire.settled(wire.manager.acquireLock("/a", "ann", { ttl: "10m" }));
+    const waiting = remote.acquireLock("/a", "bob", { timeout: "12s" });
+    let refused: unknown;
+    waiting.catch((error: unknown) => (refused = error));
+    await wire.clock.advance(1_000);
+    wire.server.reachable(false);
+    await wire.clock.advance(6_000);
+    wire.server.reachable(true);
+    await wire.clock.advance(4_900);
+    expect(refused).toBeUndefined();
+    await wire.clock.advance(200);
+    expect(refused).toMatchObject({ code: "held" });
+  });
+
   test("says that events may be missing", async () => {
     const wire = await wired();
     const events = wire.connect().events();

@@ -34,7 +34,7 @@ export class Session implements Caller, EndListener {
   readonly manager: LockManager;
   readonly subscriptions: Subscriptions;
   readonly #services: Services;
-  readonly #agentId: string | undefined;
+  readonly agentId: string | undefined;
   readonly #outbox: Outbox;
   readonly #waiting = new Map<number, Cancellation>();
   /** Ids of locks that the caller releases just now. */
@@ -54,7 +54,7 @@ export class Session implements Caller, EndListener {
     this.manager = services.manager;
     this.id = terms.id;
     this.graceMs = terms.graceMs;
-    this.#agentId = terms.agentId;
+    this.agentId = terms.agentId;
     this.#outbox = new Outbox({
       head: () => `{"seen":${this.#seen},"store_time":"${this.manager.currentTime().toISOString()}"}`,
       keeps: () => this.graceMs > 0 && !this.#isOver,
@@ -70,6 +70,11 @@ export class Session implements Caller, EndListener {
   /** Frames of the caller that were taken in. */
   get seen(): number {
     return this.#seen;
+  }
+
+  /** Whoever knows the whole id can go on with the session. */
+  get #nameInLogs(): string {
+    return this.id.slice(0, 8);
   }
 
   get isOver(): boolean {
@@ -126,7 +131,7 @@ export class Session implements Caller, EndListener {
   }
 
   #cutOff(): void {
-    this.#services.log.warn({ session: this.id }, "a caller that does not read is cut off");
+    this.#services.log.warn({ session: this.#nameInLogs }, "a caller that does not read is cut off");
     const pipe = this.#pipe;
     this.end();
     pipe?.close(closeCodes.tooSlow, "Too much is waiting to be read.");
@@ -192,7 +197,8 @@ export class Session implements Caller, EndListener {
 
   #refuse(id: number | null, error: unknown): void {
     if (this.#isOver) return;
-    if (!isExpected(error)) this.#services.log.error({ session: this.id, err: error }, "unexpected failure");
+    if (!isExpected(error))
+      this.#services.log.error({ session: this.#nameInLogs, err: error }, "unexpected failure");
     this.#outbox.tell(`{"id":${id},"error":${JSON.stringify(this.#problemOf(error))}}`);
   }
 
@@ -207,7 +213,7 @@ export class Session implements Caller, EndListener {
   // For the calls
 
   agent(fromCall: string | undefined): string | undefined {
-    return theAgent(this.#agentId, fromCall);
+    return theAgent(this.agentId, fromCall);
   }
 
   cancellation(id: number): Cancellation {

@@ -54,7 +54,8 @@ export class Talk {
 
   #welcome(message: unknown): void {
     const { session: id, seen = 0, grace_ms = defaultGraceMs } = parseAs(helloSchema, message).hello;
-    const known = id === undefined ? undefined : this.#sessions.find(id);
+    const found = id === undefined ? undefined : this.#sessions.find(id);
+    const known = found?.agentId === this.#agentId ? found : undefined;
     const session = known ?? this.#sessions.begin({ agentId: this.#agentId, graceMs: Math.max(grace_ms, 1) });
     const { manager, version } = this.#services;
     this.#session = session;
