@@ -23,6 +23,7 @@ import type {
 import type { Subscription } from "../store/store.js";
 import { CallerForAll, CallerForOne, startAcquire, workUnder } from "./acquiring.js";
 import { assemble, type EngineOptions, type MetricsSink, type Parts } from "./assembly.js";
+import { hintOf } from "./hint.js";
 import { type AcquireInput, reason, requireObject, signalIn } from "./inputs.js";
 import { lockOf } from "./lock-of.js";
 import { closedError, conflictOf } from "./refusals.js";
@@ -57,10 +58,11 @@ export class Engine implements LockManager {
     await this.#parts.read({});
     this.#metrics = await metrics?.(() => this.getLockCount());
     if (this.#metrics !== undefined) this.#parts.services.events.countWith(this.#metrics);
-    this.#subscription = await store.subscribe((paths) => {
+    this.#subscription = await store.subscribe((texts, revision) => {
       if (this.#closing !== undefined) return;
-      this.#parts.room.hinted(paths, (path) => storedPath(path).ancestors);
-      this.#parts.revalidation.hinted(paths);
+      const hints = texts.map(hintOf);
+      this.#parts.room.hinted(hints, revision);
+      this.#parts.revalidation.hinted(hints, revision);
     });
     this.#parts.sweeper.start();
     this.#parts.revalidation.start();

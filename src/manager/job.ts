@@ -109,6 +109,8 @@ export class Job implements Attempts {
 }
 
 const none: never[] = [];
+/** As old as can be: what is only hearsay is no answer given in any call. */
+const hearsay = 1;
 
 /**
  * What the manager believes of one key of the store.
@@ -146,6 +148,14 @@ export class Cell {
     this.value = value;
     this.revision = value === undefined ? 0 : revision;
     this.learned = serial;
+  }
+
+  /** A hint says so. It may be late: what is known to be newer stands. */
+  hear(value: Value, revision: number): void {
+    if (revision <= this.revision) return;
+    this.value = value;
+    this.revision = revision;
+    this.learned = hearsay;
   }
 
   forget(): void {

@@ -27,6 +27,9 @@ export class LocalQueue<Call extends Asking> extends Timed {
   readonly path: string;
   readonly ancestors: readonly string[];
   first: Seat<Call> | undefined = undefined;
+  size = 0;
+  /** It is due only because it may be that nobody is ahead of its first. */
+  isDueInCase = false;
   #last: Seat<Call> | undefined = undefined;
   readonly #onDue: (queue: LocalQueue<Call>) => void;
 
@@ -39,6 +42,7 @@ export class LocalQueue<Call extends Asking> extends Timed {
 
   onDue(): void {
     this.due = Infinity;
+    this.isDueInCase = false;
     this.#onDue(this);
   }
 
@@ -55,6 +59,7 @@ export class LocalQueue<Call extends Asking> extends Timed {
     if (behind === undefined) this.#last = seat;
     else behind.before = seat;
     seat.isTaken = true;
+    this.size++;
     return seat;
   }
 
@@ -69,6 +74,7 @@ export class LocalQueue<Call extends Asking> extends Timed {
     seat.before = undefined;
     seat.behind = undefined;
     seat.isTaken = false;
+    this.size--;
   }
 
   hasTree(): boolean {

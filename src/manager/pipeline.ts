@@ -4,9 +4,11 @@
  */
 import type { Clock } from "../clock/clock.js";
 import type { Happening } from "../core/happening.js";
+import type { Queue } from "../core/records.js";
 import type { Change, CommitReply, Outcome, Store } from "../store/store.js";
 import { Batch, changeOf } from "./batch.js";
 import { cancelledError, Failures, type RetryPolicy } from "./failures.js";
+import type { Hint } from "./hint.js";
 import { type Command, type Draft, type Group, Job } from "./job.js";
 import { load } from "./load.js";
 import { type Missing, Planner } from "./planner.js";
@@ -70,9 +72,19 @@ export class Pipeline {
     return job;
   }
 
-  /** Forgets what is believed of these paths, because a hint said that they changed. */
+  /** Forgets what is believed of these paths. */
   forget(paths: Iterable<string>): void {
     for (const path of paths) this.#planner.forget(path);
+  }
+
+  /** Another manager says that this path changed. */
+  hear(hint: Hint, revision: number): void {
+    this.#planner.hear(hint, revision);
+  }
+
+  /** How the queue of a path stands, for all that is believed. */
+  queueAt(path: string): Queue | undefined {
+    return this.#planner.queueAt(path);
   }
 
   /** Resolves when nothing is queued or in flight. */

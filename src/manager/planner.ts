@@ -1,10 +1,11 @@
 /** Plans jobs over the cells: the `View` that the core sees, and the drafts that the jobs of one batch leave for each other. */
 import type { Happening } from "../core/happening.js";
 import { agentKey, lockKey } from "../core/keys.js";
-import type { AgentRecord, LockRecord } from "../core/records.js";
+import type { AgentRecord, LockRecord, Queue } from "../core/records.js";
 import type { Found, Value, View } from "../core/view.js";
 import type { Range } from "../store/store.js";
 import { Cells } from "./cells.js";
+import type { Hint } from "./hint.js";
 import { type Cell, Draft, type IndexEntry, type Job } from "./job.js";
 
 /** What a plan lacks: these ranges were never read for it. */
@@ -102,6 +103,20 @@ export class Planner implements View {
   /** Forgets what is believed of a path's lock entry. */
   forget(path: string): void {
     this.#locks.get(path)?.forget();
+  }
+
+  /** Believes what a hint says of a path's lock entry; where it says nothing, what was believed before is forgotten. */
+  hear({ path, queue }: Hint, revision: number): void {
+    const cell = this.#locks.get(path);
+    if (cell === undefined || (revision !== 0 && revision <= cell.revision)) return;
+    if (queue === undefined) cell.forget();
+    else cell.hear({ holders: [], queue: { ...queue } }, revision);
+  }
+
+  /** How the queue of a path stands, for all that is believed. */
+  queueAt(path: string): Queue | undefined {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- As below.
+    return (this.#locks.get(path)?.value as LockRecord | undefined)?.queue;
   }
 
   /* The entries are written by the core alone, under the format version that the store checks; hence the unchecked casts. */

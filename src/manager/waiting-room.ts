@@ -6,9 +6,10 @@
 import { ChurnMap } from "../churn-map.js";
 import type { Cancel } from "../clock/clock.js";
 import type { Promoted } from "../core/queue.js";
-import type { ResourcePath } from "../core/resource-path.js";
+import { type ResourcePath, storedPath } from "../core/resource-path.js";
 import { giveBack, requestOf } from "./aftermath.js";
-import { LocalQueue } from "./local-queue.js";
+import type { Hint } from "./hint.js";
+import { LocalQueue, type Seat } from "./local-queue.js";
 import type { Room, Services } from "./services.js";
 import type { WaitingCall } from "./waiting-call.js";
 
@@ -16,6 +17,8 @@ type Queue = LocalQueue<WaitingCall>;
 
 /** Covers lost hints. Jittered by a quarter, so that managers fall out of step. */
 const pollEveryMs = 1_000;
+/** After word that a path is free, whoever is not next there looks so much later. */
+const inCaseAfterMs = 20;
 
 export class WaitingRoom implements Room {
   readonly #services: () => Services;
@@ -118,7 +121,7 @@ export class WaitingRoom implements Room {
   /** A place became free: whoever waits there, for a tree above it, or (when it was a tree) anywhere below looks again. */
   freed(path: string, ancestors: readonly string[], tree: boolean): void {
     if (this.isEmpty) return;
-    this.#look(this.#byPath.get(path));
+    this.#lookInTurn(this.#byPath.get(path));
     for (const above of ancestors) {
       const queue = this.#byPath.get(above);
       if (queue?.hasTree()) this.#look(queue);
@@ -158,16 +161,18 @@ export class WaitingRoom implements Room {
     if (!Number.isFinite(until) || queue === undefined) return;
     const { storeClock, expiries } = this.#services();
     const due = storeClock.surelyAt(until);
-    if (due < queue.due) expiries.set(queue, due);
+    if (due >= queue.due) return;
+    queue.isDueInCase = false;
+    expiries.set(queue, due);
   }
 
-  /** Other managers say that these paths changed: what is believed of them is forgotten. */
-  hinted(paths: readonly string[], ancestorsOf: (path: string) => readonly string[]): void {
+  /** Other managers say that these paths changed. */
+  hinted(hints: readonly Hint[], revision: number): void {
     if (this.isEmpty) return;
     const { pipeline } = this.#services();
-    for (const path of paths) {
-      pipeline.forget([path]);
-      this.freed(path, ancestorsOf(path), true);
+    for (const hint of hints) {
+      pipeline.hear(hint, revision);
+      this.freed(hint.path, storedPath(hint.path).ancestors, true);
     }
   }
 
@@ -182,6 +187,31 @@ export class WaitingRoom implements Room {
   close(): void {
     this.#closed = true;
     this.#cancelPoll?.();
+  }
+
+  /**
+   * The first of a queue looks whether its turn has come. Where a waiter of another manager is ahead of it, that one is left to go first: it looks in a
+   * moment, in case that waiter has gone.
+   */
+  #lookInTurn(queue: Queue | undefined): void {
+    const first = queue?.first;
+    if (queue === undefined || first === undefined) return;
+    if (!this.#isBehindOthers(queue, first)) {
+      first.call.look();
+      return;
+    }
+    const { clock, expiries } = this.#services();
+    const due = clock.monotonic() + inCaseAfterMs;
+    if (due >= queue.due && !queue.isDueInCase) return;
+    queue.isDueInCase = true;
+    expiries.set(queue, due);
+  }
+
+  /** For all that is believed. Whoever shares, or whose agent has locks, may go past others. */
+  #isBehindOthers({ path, size }: Queue, { n, call }: Seat<WaitingCall>): boolean {
+    const queue = this.#services().pipeline.queueAt(path);
+    if (queue === undefined || queue.head >= n || queue.waiting <= size) return false;
+    return call.request.mode === "exclusive" && !call.isEntangled;
   }
 
   /** The first of a queue looks whether its turn has come. */
