@@ -21,6 +21,9 @@ export type AcquireTerms = Pick<AcquireInput, "timeoutMs" | "signal">;
 
 /** How long a caller waits for its withdrawal to be committed before it is refused all the same; the withdrawal goes on. */
 const withdrawalPatienceMs = 25;
+/** Nobody comes and goes in less on a store that others share. */
+const turnMs = 1;
+const longestPatienceMs = 20;
 
 export class AcquireCall extends Timed implements Command<AcquireReply | NothingLeft>, WaitingCall {
   request: Request;
@@ -57,6 +60,14 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   /** The path that it acts on, when it is one. */
   get path(): string | undefined {
     return this.request.claims.length === 1 ? this.request.claims[0]?.resource.path : undefined;
+  }
+
+  /** While others are ahead of it, nobody waits for it to queue. */
+  get patienceMs(): number {
+    const { store, room, clock } = this.#services;
+    if (this.#timeoutMs === 0 || store.traits.sharedBy === "process") return 0;
+    const leftMs = this.#startedAt + this.#timeoutMs - clock.monotonic();
+    return Math.min(room.aheadOf(this.request) * turnMs, longestPatienceMs, Math.max(leftMs / 4, 0));
   }
 
   get places(): readonly number[] {
@@ -101,7 +112,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     if (uncertain) return resume(view, this.request);
     const { limits, presence, pipeline } = this.#services;
     const leftMs = this.#startedAt + this.#timeoutMs - pipeline.plannedAt;
-    const reply = acquire(view, this.request, limits, waitOf(view, leftMs, conflicts > 0));
+    const reply = acquire(view, this.request, limits, waitOf(view, leftMs, conflicts > 0 || this.patienceMs > 0));
     if (reply.kind === "queued") presence.enter(view);
     return reply;
   }
@@ -148,9 +159,10 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     }
     this.#arm();
     room.wakeAt(this, reply.until);
-    // What is below a tree was not expected when it was queued; and what an earlier attempt saw is not known at all.
-    if (this.request.scope === "tree" || reply.until === -Infinity) this.look();
     this.isEntangled = reply.entangled;
+    // What is below a tree was not expected when it was queued; and what an earlier attempt saw is not known at all.
+    if (this.request.scope === "tree") this.look();
+    else if (reply.until === -Infinity) room.lookInTurn(this);
     this.lookForDeadlock();
   }
 

@@ -9,6 +9,10 @@ export interface Command<Reply> {
   readonly path?: string | undefined;
   /** It lets a waiter have the lock whose turn may have come: nobody behind it gets on before it does. */
   readonly isInTurn?: boolean | undefined;
+  /**
+   * How long it may wait for another command of this manager on its path, to share a commit with it, in milliseconds; asked before each try.
+   */
+  readonly patienceMs?: number | undefined;
   /** How long the acquire that it is part of has waited, in milliseconds. */
   readonly waitedMs?: number | undefined;
   /** The transition; called again whenever the store turned out to be different. */

@@ -6,6 +6,7 @@ import type { Clock } from "../clock/clock.js";
 import type { Happening } from "../core/happening.js";
 import type { Queue } from "../core/records.js";
 import type { Change, CommitReply, Outcome, Store } from "../store/store.js";
+import { Aside } from "./aside.js";
 import { Batch, changeOf } from "./batch.js";
 import { cancelledError, Failures, type RetryPolicy } from "./failures.js";
 import type { Hint } from "./hint.js";
@@ -43,6 +44,7 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #planner = new Planner();
   readonly #failures: Failures;
+  readonly #aside: Aside;
   #queue: Job[] = [];
   #scheduled = false;
   #committing = false;
@@ -59,7 +61,11 @@ export class Pipeline {
     this.#options = options;
     this.plannedAt = options.clock.monotonic();
     this.#turnBegan = this.plannedAt;
-    this.#failures = new Failures({ ...options, serial: () => this.#serial }, (job) => this.#enqueue(job));
+    this.#aside = new Aside(options.clock);
+    this.#failures = new Failures(
+      { ...options, serial: () => this.#serial, standAside: (job, ms) => this.#standAside(job, ms) },
+      (job) => this.#enqueue(job),
+    );
   }
 
   /**
@@ -68,7 +74,7 @@ export class Pipeline {
   submit<Reply>(command: Command<Reply>, giveUpAt?: number): Job {
     const job = new Job(command, ++this.#jobs, this.#serial, giveUpAt);
     if (this.#closed) command.fail(closedError());
-    else this.#enqueue(job);
+    else this.#standAside(job, command.patienceMs ?? 0);
     return job;
   }
 
@@ -105,8 +111,19 @@ export class Pipeline {
     this.#closed = true;
     const queue = this.#queue;
     this.#queue = [];
-    for (const job of queue) job.command.fail(closedError());
+    for (const job of [...queue, ...this.#aside.takeAll()]) job.command.fail(closedError());
     this.#failures.close();
+  }
+
+  /** It goes with the next job on its path, at the latest after so long. */
+  #standAside(job: Job, patienceMs: number): void {
+    const { path } = job.command;
+    if (path === undefined || patienceMs === 0 || this.#closed) {
+      this.#enqueue(job);
+      return;
+    }
+    job.alone = false;
+    this.#aside.add(path, job, patienceMs, () => this.#enqueue(job));
   }
 
   #enqueue(job: Job): void {
@@ -114,13 +131,19 @@ export class Pipeline {
       job.command.fail(closedError());
       return;
     }
+    this.#insert(job);
+    const { path } = job.command;
+    if (path !== undefined && !job.alone) for (const other of this.#aside.take(path)) this.#insert(other);
+    this.#schedule();
+  }
+
+  #insert(job: Job): void {
     // One that comes back goes before those that were called later, so that calls on one path queue in the order in which they were made.
     const queue = this.#queue;
     let at = queue.length;
     while (at > 0 && (queue[at - 1]?.number ?? 0) > job.number) at--;
     if (at === queue.length) queue.push(job);
     else queue.splice(at, 0, job);
-    this.#schedule();
   }
 
   #schedule(): void {

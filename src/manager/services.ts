@@ -1,5 +1,6 @@
 /** What the parts of one manager have in common; put together by the manager itself. */
 import type { Clock } from "../clock/clock.js";
+import type { Request } from "../core/claim.js";
 import type { Limits } from "../core/grant.js";
 import type { Promoted } from "../core/queue.js";
 import type { View } from "../core/view.js";
@@ -18,6 +19,10 @@ export interface Room {
   leave(call: WaitingCall): void;
   /** An agent got a lock, which may give its other claims their turn. */
   granted(agentId: string): void;
+  /** How many wait ahead of a newcomer, for all that is believed, when some of them are other managers'; 0 when it cannot be said. */
+  aheadOf(request: Request): number;
+  /** It was queued without knowing whether somebody is in its way. */
+  lookInTurn(call: WaitingCall): void;
   /** The next in the queue may be able to go as well. */
   passOn(call: WaitingCall): void;
   /** Looks at what the store says, instead of at what is believed: what was read before may be older than the hint that came meanwhile. */

@@ -5,6 +5,7 @@
 
 import { ChurnMap } from "../churn-map.js";
 import type { Cancel } from "../clock/clock.js";
+import type { Request } from "../core/claim.js";
 import type { Promoted } from "../core/queue.js";
 import { type ResourcePath, storedPath } from "../core/resource-path.js";
 import { giveBack, requestOf } from "./aftermath.js";
@@ -155,6 +156,21 @@ export class WaitingRoom implements Room {
     }
   }
 
+  lookInTurn(call: WaitingCall): void {
+    const [seat] = call.seats;
+    if (seat !== undefined && this.#isBehindOthers(seat.queue, seat)) this.#lookInCase(seat.queue);
+    else call.look();
+  }
+
+  aheadOf({ claims }: Request): number {
+    const [claim] = claims;
+    if (claim === undefined || claims.length > 1) return 0;
+    const { path } = claim.resource;
+    const { size = 0 } = this.#byPath.get(path) ?? {};
+    const waiting = this.#services().pipeline.queueAt(path)?.waiting ?? 0;
+    return size > 0 && waiting > size ? waiting : 0;
+  }
+
   /** Looks again when the locks in the way have surely expired. */
   wakeAt(call: WaitingCall, until: number): void {
     const queue = call.seats[0]?.queue;
@@ -196,10 +212,11 @@ export class WaitingRoom implements Room {
   #lookInTurn(queue: Queue | undefined): void {
     const first = queue?.first;
     if (queue === undefined || first === undefined) return;
-    if (!this.#isBehindOthers(queue, first)) {
-      first.call.look();
-      return;
-    }
+    if (this.#isBehindOthers(queue, first)) this.#lookInCase(queue);
+    else first.call.look();
+  }
+
+  #lookInCase(queue: Queue): void {
     const { clock, expiries } = this.#services();
     const due = clock.monotonic() + inCaseAfterMs;
     if (due >= queue.due && !queue.isDueInCase) return;
