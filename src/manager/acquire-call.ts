@@ -21,9 +21,9 @@ export type AcquireTerms = Pick<AcquireInput, "timeoutMs" | "signal">;
 
 /** How long a caller waits for its withdrawal to be committed before it is refused all the same; the withdrawal goes on. */
 const withdrawalPatienceMs = 25;
-/** Nobody comes and goes in less on a store that others share. */
-const turnMs = 1;
-const longestPatienceMs = 20;
+/** How long a newcomer waits for company before it queues: less is not worth a timer. */
+const shortestPatienceMs = 1;
+const longestPatienceMs = 100;
 
 export class AcquireCall extends Timed implements Command<AcquireReply | NothingLeft>, WaitingCall {
   request: Request;
@@ -62,12 +62,14 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     return this.request.claims.length === 1 ? this.request.claims[0]?.resource.path : undefined;
   }
 
-  /** While others are ahead of it, nobody waits for it to queue. */
+  /** Nobody waits for it to queue while others are ahead of it, each of which takes one commit at least. */
   get patienceMs(): number {
-    const { store, room, clock } = this.#services;
-    if (this.#timeoutMs === 0 || store.traits.sharedBy === "process") return 0;
+    const { room, pipeline, clock } = this.#services;
+    const ahead = room.aheadOf(this.request);
+    if (ahead === 0 || this.#timeoutMs === 0) return 0;
     const leftMs = this.#startedAt + this.#timeoutMs - clock.monotonic();
-    return Math.min(room.aheadOf(this.request) * turnMs, longestPatienceMs, Math.max(leftMs / 4, 0));
+    const patienceMs = Math.min(ahead * pipeline.commitMs, longestPatienceMs, leftMs / 4);
+    return patienceMs < shortestPatienceMs ? 0 : patienceMs;
   }
 
   get places(): readonly number[] {

@@ -22,6 +22,8 @@ const mostJobsPerBatch = 512;
 export const patienceMs = 5_000;
 /** A store that answers without leaving the turn of the event loop must not starve timers and input. */
 const longestTurnMs = 8;
+/** What the latest commit counts for in the average of those before it. */
+const newest = 1 / 8;
 
 export interface PipelineOptions {
   readonly store: Store;
@@ -55,6 +57,8 @@ export class Pipeline {
   #closed = false;
   /** Local monotonic time at which the latest batch was planned. */
   plannedAt: number;
+  /** How long a commit takes of late, in milliseconds. */
+  commitMs = 0;
   #idlers: (() => void)[] = [];
 
   constructor(options: PipelineOptions) {
@@ -263,7 +267,7 @@ export class Pipeline {
   }
 
   async #send(groups: readonly Group[]): Promise<void> {
-    const { store, storeClock } = this.#options;
+    const { store, clock, storeClock } = this.#options;
     const serial = ++this.#serial;
     const changes = groups.map((group) => changeOf(group, this.#planner.latest + patienceMs));
     const sentAt = this.plannedAt;
@@ -275,6 +279,7 @@ export class Pipeline {
       return;
     }
     storeClock.learn(reply.storeTime, sentAt);
+    this.commitMs += (clock.monotonic() - sentAt - this.commitMs) * newest;
     for (const [index, group] of groups.entries()) {
       const [change, outcome] = [changes[index], reply.outcomes[index]];
       if (change !== undefined && outcome !== undefined) this.#settle(group, change, outcome, serial);

@@ -18,8 +18,8 @@ type Queue = LocalQueue<WaitingCall>;
 
 /** Covers lost hints. Jittered by a quarter, so that managers fall out of step. */
 const pollEveryMs = 1_000;
-/** After word that a path is free, whoever is not next there looks so much later. */
-const inCaseAfterMs = 20;
+/** After word that a path is free, whoever is not next there looks so much later: when those who are ahead would have said more. */
+const inCaseAfter = { commits: 8, leastMs: 20, mostMs: 100 };
 
 export class WaitingRoom implements Room {
   readonly #services: () => Services;
@@ -217,8 +217,9 @@ export class WaitingRoom implements Room {
   }
 
   #lookInCase(queue: Queue): void {
-    const { clock, expiries } = this.#services();
-    const due = clock.monotonic() + inCaseAfterMs;
+    const { clock, expiries, pipeline } = this.#services();
+    const { commits, leastMs, mostMs } = inCaseAfter;
+    const due = clock.monotonic() + Math.min(Math.max(commits * pipeline.commitMs, leastMs), mostMs);
     if (due >= queue.due && !queue.isDueInCase) return;
     queue.isDueInCase = true;
     expiries.set(queue, due);
