@@ -4,6 +4,8 @@ const ERRORS = "^src/errors\\.ts$";
 const DURATION = "^src/duration\\.ts$";
 const FENCE_GUARD = "^src/fence-guard\\.ts$";
 const CHURN_MAP = "^src/churn-map\\.ts$";
+const ABORTS = "^src/aborts\\.ts$";
+const WORK_UNDER = "^src/work-under\\.ts$";
 const CLOCK = "^src/clock/";
 const CORE = "^src/core/";
 const STORE_PORT = "^src/store/[^/]+\\.ts$";
@@ -45,16 +47,58 @@ module.exports = {
     { name: "errors-import-nothing", severity: "error", from: { path: ERRORS }, to: { path: "." } },
     layer("duration", DURATION, ERRORS),
     layer("clock", CLOCK, CLOCK),
-    layer("lock-manager", LOCK_MANAGER, ERRORS, DURATION, CLOCK, CORE),
+    layer("aborts", ABORTS),
+    layer("lock-manager", LOCK_MANAGER, ABORTS, ERRORS, DURATION, CLOCK, CORE),
+    layer("work-under", WORK_UNDER, ERRORS, LOCK_MANAGER),
     layer("fence-guard", FENCE_GUARD, ERRORS, CORE, LOCK_MANAGER),
     layer("churn-map", CHURN_MAP),
     layer("store-port", STORE_PORT, STORE_PORT, ERRORS, CLOCK, CHURN_MAP),
-    layer("store-backend", "^src/store/([^/]+)/", STORE_PORT, ERRORS, DURATION, CLOCK, "^src/store/$1/"),
-    layer("manager", MANAGER, MANAGER, CORE, STORE_PORT, CLOCK, ERRORS, DURATION, LOCK_MANAGER, CHURN_MAP),
+    layer(
+      "store-backend",
+      "^src/store/([^/]+)/",
+      STORE_PORT,
+      ABORTS,
+      ERRORS,
+      DURATION,
+      CLOCK,
+      "^src/store/$1/",
+    ),
+    layer(
+      "manager",
+      MANAGER,
+      MANAGER,
+      CORE,
+      STORE_PORT,
+      CLOCK,
+      ABORTS,
+      ERRORS,
+      DURATION,
+      LOCK_MANAGER,
+      WORK_UNDER,
+      CHURN_MAP,
+    ),
     layer("protocol", PROTOCOL, PROTOCOL, ERRORS, DURATION, LOCK_MANAGER),
     layer("metrics", METRICS, METRICS, LOCK_MANAGER, ERRORS, DURATION, CLOCK, PROTOCOL),
     layer("server", SERVER, SERVER, METRICS, MANAGER, PROTOCOL, LOCK_MANAGER, ERRORS, DURATION, CLOCK),
-    layer("client", "^src/client/", "^src/client/", PROTOCOL, LOCK_MANAGER, ERRORS, DURATION, CLOCK),
+    layer(
+      "client",
+      "^src/client/",
+      "^src/client/",
+      PROTOCOL,
+      LOCK_MANAGER,
+      WORK_UNDER,
+      ABORTS,
+      ERRORS,
+      DURATION,
+      CLOCK,
+    ),
+    {
+      name: "client-runs-anywhere",
+      comment: "Browsers and edge runtimes too: only the entry for Node knows a package of Node.",
+      severity: "error",
+      from: { path: "^src/(client|protocol)/", pathNot: "^src/client/node\\.ts$" },
+      to: { dependencyTypes: ["core"] },
+    },
     layer("faces", "^src/(cli|mcp)/", "^src/$1/", PROTOCOL, LOCK_MANAGER, ERRORS, DURATION, CLOCK),
     {
       name: "server-is-loaded-by-main",
@@ -73,6 +117,8 @@ module.exports = {
           DURATION,
           FENCE_GUARD,
           CHURN_MAP,
+          ABORTS,
+          WORK_UNDER,
           LOCK_MANAGER,
           ROOTS,
           "^src/(core|clock|store|manager|protocol|metrics|server|client|cli|mcp)/",
@@ -93,6 +139,7 @@ module.exports = {
     onlyIn("redis-store", "^src/store/redis/", "ioredis"),
     onlyIn("postgres-store", "^src/store/postgres/", "pg"),
     onlyIn("server", "^src/server/", "hono", "@hono/[^/]+"),
+    onlyIn("websocket", "^src/(server/wire/|client/node\\.ts$)", "ws"),
     onlyIn("cli", "^src/(cli/|main\\.ts$)", "commander", "cli-table3", "yoctocolors"),
     onlyIn("duration", DURATION, "parse-duration"),
     onlyIn("metrics", "^src/metrics/", "@prometheus-io/client"),

@@ -1,5 +1,8 @@
 /** The lock manager as callers see it: the same interface in process and over the wire. */
+import type { CallSignal } from "./aborts.js";
 import type { Conflict } from "./errors.js";
+
+export type { CallSignal };
 
 /** Milliseconds as a number, or text such as `"250ms"`, `"30s"`, `"10m"`, `"1h30m"`. */
 export type Duration = number | string;
@@ -61,7 +64,9 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface AcquireOptions extends CallOptions {
+export interface AcquireOptions {
+  /** Aborting it leaves the queue. The call then rejects with code `aborted`, and the signal's reason as cause. */
+  readonly signal?: CallSignal;
   /** How long the lock lives unless extended. Default: the policy of the resource type, else `defaultTtl`. */
   readonly ttl?: Duration;
   /** How long to wait: 0 tries once, `Infinity` waits for ever. Default `acquisitionTimeout`. The basic manager takes none. */

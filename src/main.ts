@@ -28,8 +28,8 @@ process.stdout.write("", () => process.stderr.write("", () => process.exit(exitC
 
 async function openManager(place: Place, agentId: string): Promise<LockManager> {
   if (place.kind === "server") {
-    const { connectOverHttp } = await import("./client/connect-over-http.js");
-    return connectOverHttp(place.url, { agentId, clock: systemClock });
+    const { connectLockManager } = await import("./client/node.js");
+    return connectLockManager(place.url, { agentId });
   }
   const { createLockManager } = await import("./create-lock-manager.js");
   return storeFailuresTold(() => createLockManager({}, place.url));

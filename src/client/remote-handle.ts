@@ -4,7 +4,7 @@ import type { RemoteLock } from "./remote-lock.js";
 
 /** What a handle asks of its manager. */
 export interface Keeper {
-  readonly extend: (lock: Lock, ttl: Duration | undefined) => Promise<Lock>;
+  readonly extend: (remote: RemoteLock, ttl: Duration | undefined) => Promise<Lock>;
   /** One handle less; with the last one the lock is released. */
   readonly letGo: (remote: RemoteLock) => Promise<boolean>;
 }
@@ -38,6 +38,11 @@ export class RemoteHandle implements AcquiredLock {
     this.#keeper = keeper;
   }
 
+  /** Given back through this handle. */
+  get isReleased(): boolean {
+    return this.#released;
+  }
+
   get expiresAt(): Date {
     return this.#remote.lock.expiresAt;
   }
@@ -51,11 +56,11 @@ export class RemoteHandle implements AcquiredLock {
   }
 
   extend(ttl?: Duration): Promise<Lock> {
-    return this.#keeper.extend(this.#remote.lock, ttl);
+    return this.#keeper.extend(this.#remote, ttl);
   }
 
-  async release(): Promise<boolean> {
-    if (this.#released) return false;
+  release(): Promise<boolean> {
+    if (this.#released) return Promise.resolve(false);
     this.#released = true;
     return this.#keeper.letGo(this.#remote);
   }
@@ -63,4 +68,18 @@ export class RemoteHandle implements AcquiredLock {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
   }
+
+  /** The lock as plain data; `JSON.stringify` and `console.log` use it. */
+  toJSON(): Lock {
+    return this.#remote.lock;
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): Lock {
+    return this.toJSON();
+  }
+}
+
+/** Given back through this very handle. */
+export function isReleased(lock: AcquiredLock): boolean {
+  return lock instanceof RemoteHandle && lock.isReleased;
 }

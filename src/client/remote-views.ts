@@ -1,5 +1,6 @@
 /** What can be looked at on a server. */
-import { invalid } from "../errors.js";
+
+import type { z } from "zod";
 import type {
   AgentState,
   CallOptions,
@@ -12,16 +13,16 @@ import type {
 } from "../lock-manager.js";
 import { agentStateFromJson, agentStateSchema } from "../protocol/agent-state.js";
 import { checkResultFromJson, checkResultSchema } from "../protocol/check.js";
-import { lockPageSchema } from "../protocol/list.js";
-import { lockFromJson } from "../protocol/lock.js";
+import { lockPageFromJson, lockPageSchema } from "../protocol/list.js";
 import { resourceStateFromJson, resourceStateSchema } from "../protocol/resource-state.js";
 import { statsFromJson, statsSchema } from "../protocol/stats.js";
-import type { ServerCalls } from "./server-calls.js";
+import { metricsTextSchema, type Op } from "../protocol/wire.js";
+import type { Calls } from "./calls.js";
 
 export class RemoteViews {
-  readonly #calls: ServerCalls;
+  readonly #calls: Calls;
 
-  constructor(calls: ServerCalls) {
+  constructor(calls: Calls) {
     this.#calls = calls;
   }
 
@@ -31,50 +32,32 @@ export class RemoteViews {
   }
 
   async resource(resourcePath: string, { signal }: CallOptions): Promise<ResourceState> {
-    // Without this the address would be that of the root.
-    if (resourcePath === "") throw invalid("resourcePath", resourcePath, 'a path such as "/repo/src/a.ts"');
-    const path = `/v1/resources/${encode("resourcePath", resourcePath)}`;
     const action = `look at ${JSON.stringify(resourcePath)}`;
-    return resourceStateFromJson(
-      await this.#calls.read({ method: "GET", path, action, signal }, resourceStateSchema),
-    );
+    const fields = { resource_path: resourcePath };
+    return resourceStateFromJson(await this.#look("resource", fields, action, resourceStateSchema, signal));
   }
 
-  async list(filter: ListFilter): Promise<LockPage> {
-    const query = new URLSearchParams();
-    const add = (name: string, value: string | number | undefined): void => {
-      if (value !== undefined) query.set(name, String(value));
+  async list({ signal, ...filter }: ListFilter): Promise<LockPage> {
+    const fields = {
+      prefix: filter.prefix,
+      agent_id: filter.agentId,
+      resource_type: filter.resourceType,
+      mode: filter.mode,
+      expiring_within: filter.expiringWithin,
+      limit: filter.limit,
+      cursor: filter.cursor,
     };
-    add("prefix", filter.prefix);
-    add("agent_id", filter.agentId);
-    add("resource_type", filter.resourceType);
-    add("mode", filter.mode);
-    add("expiring_within", filter.expiringWithin);
-    add("limit", filter.limit);
-    add("cursor", filter.cursor);
-    const path = `/v1/locks?${query.toString()}`;
-    const page = await this.#calls.read(
-      { method: "GET", path, action: "list locks", signal: filter.signal },
-      lockPageSchema,
-    );
-    return {
-      locks: page.locks.map(lockFromJson),
-      ...(page.next_cursor !== null && { nextCursor: page.next_cursor }),
-    };
+    return lockPageFromJson(await this.#look("list", fields, "list locks", lockPageSchema, signal));
   }
 
   async agent(agentId: string, { signal }: CallOptions): Promise<AgentState> {
-    if (agentId === "") throw invalid("agentId", agentId, "a string of 1 to 256 bytes");
-    const path = `/v1/agents/${encode("agentId", agentId)}`;
     const action = `see what ${JSON.stringify(agentId)} holds`;
-    return agentStateFromJson(
-      await this.#calls.read({ method: "GET", path, action, signal }, agentStateSchema),
-    );
+    const fields = { agent_id: agentId };
+    return agentStateFromJson(await this.#look("agent", fields, action, agentStateSchema, signal));
   }
 
   async stats({ signal }: CallOptions): Promise<LockStats> {
-    const call = { method: "GET", path: "/v1/stats", action: "count the locks", signal } as const;
-    return statsFromJson(await this.#calls.read(call, statsSchema));
+    return statsFromJson(await this.#look("stats", {}, "count the locks", statsSchema, signal));
   }
 
   async check(
@@ -82,16 +65,22 @@ export class RemoteViews {
     agentId: string,
     { signal }: CallOptions,
   ): Promise<CheckResult> {
-    const body = { resource_paths: resourcePaths, agent_id: agentId };
-    const call = { method: "POST", path: "/v1/locks/check", action: "check paths", body, signal } as const;
-    return checkResultFromJson(await this.#calls.read(call, checkResultSchema));
+    const fields = { resource_paths: resourcePaths, agent_id: agentId };
+    return checkResultFromJson(await this.#look("check", fields, "check paths", checkResultSchema, signal));
   }
-}
 
-function encode(field: string, text: string): string {
-  try {
-    return encodeURIComponent(text);
-  } catch (cause) {
-    throw cause instanceof URIError ? invalid(field, text, "well-formed Unicode") : cause;
+  async metrics(): Promise<string> {
+    return (await this.#look("metrics", {}, "read the metrics", metricsTextSchema, undefined)).text;
+  }
+
+  async #look<Answer>(
+    op: Op,
+    fields: object,
+    action: string,
+    schema: z.ZodType<Answer>,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer> {
+    const { answer } = await this.#calls.make({ op, fields, action, kind: "look", signal }, schema);
+    return answer;
   }
 }

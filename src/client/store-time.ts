@@ -35,6 +35,11 @@ export class StoreTime {
     return this.#bound === undefined ? this.#clock.now() : this.#latest(this.#bound);
   }
 
+  /** So many milliseconds of store time take at least this long on our clock. */
+  localSpan(storeMs: number): number {
+    return storeMs / fastest;
+  }
+
   #latest({ storeMs, since }: Bound): number {
     return storeMs + (this.#clock.monotonic() - since) * fastest;
   }

@@ -151,7 +151,8 @@ export function tidyFront(view: View, request: Request, path: string, left: numb
   if (view.lock(path)?.queue === undefined) return;
   for (const found of view.range(queueOf(path), queuePage)) {
     const { n } = placeOfWaitKey(found.key);
-    if (n === left || (conflict(request, path, asWaiter(found), path) && dropIfDead(view, path, found))) continue;
+    if (n === left || (conflict(request, path, asWaiter(found), path) && dropIfDead(view, path, found)))
+      continue;
     const record = view.lock(path);
     if (record?.queue === undefined || record.queue.head >= n) return;
     view.putLock(path, {

@@ -1,4 +1,6 @@
 /** One acquire, from the call to the lock or the refusal. */
+
+import { Timed } from "../clock/timer-wheel.js";
 import { type AcquireReply, acquire, type NothingLeft, type Queued, resume } from "../core/acquire.js";
 import type { Request } from "../core/claim.js";
 import type { Granted } from "../core/holding.js";
@@ -12,7 +14,6 @@ import type { Attempts, Command, Commit, Job } from "./job.js";
 import type { Seat } from "./local-queue.js";
 import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
 import type { Services } from "./services.js";
-import { Timed } from "./timer-wheel.js";
 import { type Hearing, type WaitingCall, waitOf } from "./waiting-call.js";
 import { submitPromotion, submitWithdrawal } from "./waiting-commands.js";
 
@@ -21,9 +22,6 @@ export type AcquireTerms = Pick<AcquireInput, "timeoutMs" | "signal">;
 
 /** How long a caller waits for its withdrawal to be committed before it is refused all the same; the withdrawal goes on. */
 const withdrawalPatienceMs = 25;
-/** How long a newcomer waits for company before it queues: less is not worth a timer. */
-const shortestPatienceMs = 1;
-const longestPatienceMs = 100;
 
 export class AcquireCall extends Timed implements Command<AcquireReply | NothingLeft>, WaitingCall {
   request: Request;
@@ -32,7 +30,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   readonly #services: Services;
   readonly #timeoutMs: number;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: AcquireTerms["signal"];
   readonly #hearing: Hearing;
   readonly #startedAt: number;
   #job: Job | undefined;
@@ -62,14 +60,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     return this.request.claims.length === 1 ? this.request.claims[0]?.resource.path : undefined;
   }
 
-  /** Nobody waits for it to queue while others are ahead of it, each of which takes one commit at least. */
   get patienceMs(): number {
-    const { room, pipeline, clock } = this.#services;
-    const ahead = room.aheadOf(this.request);
-    if (ahead === 0 || this.#timeoutMs === 0) return 0;
-    const leftMs = this.#startedAt + this.#timeoutMs - clock.monotonic();
-    const patienceMs = Math.min(ahead * pipeline.commitMs, longestPatienceMs, leftMs / 4);
-    return patienceMs < shortestPatienceMs ? 0 : patienceMs;
+    return this.#services.room.patienceOf(this.request, this.#timeoutMs - this.waitedMs);
   }
 
   get places(): readonly number[] {
@@ -92,10 +84,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   #submit(failures = 0): void {
     const isBounded = this.#timeoutMs > 0 && this.#timeoutMs < Infinity;
-    this.#job = this.#services.pipeline.submit(
-      this,
-      isBounded ? this.#startedAt + this.#timeoutMs : undefined,
-    );
+    const giveUpAt = isBounded ? this.#startedAt + this.#timeoutMs : undefined;
+    this.#job = this.#services.pipeline.submit(this, giveUpAt);
     this.#job.failures = failures;
   }
 
@@ -114,7 +104,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     if (uncertain) return resume(view, this.request);
     const { limits, presence, pipeline } = this.#services;
     const leftMs = this.#startedAt + this.#timeoutMs - pipeline.plannedAt;
-    const reply = acquire(view, this.request, limits, waitOf(view, leftMs, conflicts > 0 || this.patienceMs > 0));
+    const isBlind = conflicts > 0 || this.patienceMs > 0;
+    const reply = acquire(view, this.request, limits, waitOf(view, leftMs, isBlind));
     if (reply.kind === "queued") presence.enter(view);
     return reply;
   }
@@ -162,9 +153,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     this.#arm();
     room.wakeAt(this, reply.until);
     this.isEntangled = reply.entangled;
-    // What is below a tree was not expected when it was queued; and what an earlier attempt saw is not known at all.
-    if (this.request.scope === "tree") this.look();
-    else if (reply.until === -Infinity) room.lookInTurn(this);
+    // It was queued without a look at all that could be in its way.
+    if (this.request.scope === "tree" || reply.until === -Infinity) room.lookInTurn(this);
     this.lookForDeadlock();
   }
 

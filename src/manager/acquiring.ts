@@ -1,14 +1,12 @@
 /** From a checked acquire to handles on its locks, and work done under one. */
 import type { Request } from "../core/claim.js";
 import type { Granted } from "../core/holding.js";
-import { LockError } from "../errors.js";
 import type { AcquiredLock } from "../lock-manager.js";
 import { AcquireCall } from "./acquire-call.js";
 import type { Parts } from "./assembly.js";
 import { Handle } from "./handle.js";
 import type { AcquireInput } from "./inputs.js";
 import { throwIfAborted } from "./reader.js";
-import { goneError } from "./refusals.js";
 import type { Services } from "./services.js";
 import type { Hearing } from "./waiting-call.js";
 
@@ -78,36 +76,5 @@ export class CallerForOne extends Caller<AcquiredLock> {
 export class CallerForAll extends Caller<AcquiredLock[]> {
   protected answer(handles: AcquiredLock[]): AcquiredLock[] {
     return handles;
-  }
-}
-
-/**
- * Does the work and releases the lock whatever happens. The work's own error wins; else a lock that was lost meanwhile is one. A release that fails
- * is told of by an event, and the lock then ends with its ttl.
- */
-export async function workUnder<T>(
-  lock: AcquiredLock,
-  work: (lock: AcquiredLock) => T | Promise<T>,
-): Promise<T> {
-  const { signal } = lock;
-  let result: T;
-  try {
-    result = await work(lock);
-  } catch (error) {
-    await releaseQuietly(lock);
-    throw error;
-  }
-  // The work may give the lock back by itself, early.
-  if (lock instanceof Handle && lock.isReleased) return result;
-  const loss: unknown = signal.reason;
-  if (await releaseQuietly(lock)) return result;
-  throw loss instanceof LockError ? loss : goneError(lock);
-}
-
-async function releaseQuietly(lock: AcquiredLock): Promise<boolean> {
-  try {
-    return await lock.release();
-  } catch {
-    return true;
   }
 }

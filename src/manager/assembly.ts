@@ -1,6 +1,8 @@
 /** Puts the parts of one manager together. */
+
+import { Aborts } from "../aborts.js";
 import type { Clock } from "../clock/clock.js";
-import { Aborts } from "../store/aborts.js";
+import { TimerWheel } from "../clock/timer-wheel.js";
 import type { Store } from "../store/store.js";
 import type { Config } from "./config.js";
 import { type EventCounter, EventSource } from "./event-source.js";
@@ -17,7 +19,6 @@ import { Revalidation } from "./revalidation.js";
 import type { Services } from "./services.js";
 import { StoreClock } from "./store-clock.js";
 import { Sweeper } from "./sweeper.js";
-import { TimerWheel } from "./timer-wheel.js";
 import { WaitingRoom } from "./waiting-room.js";
 
 /** Counts events, and says what they add up to. */

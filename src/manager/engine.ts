@@ -1,7 +1,6 @@
 /** The lock manager in process: checks what it is asked, hands it to the pipeline, and turns the answers into locks and errors. */
 import { check } from "../core/check.js";
 import type { LockName } from "../core/release.js";
-import { storedPath } from "../core/resource-path.js";
 import { invalid } from "../errors.js";
 import type {
   AcquiredLock,
@@ -21,8 +20,10 @@ import type {
   ResourceState,
 } from "../lock-manager.js";
 import type { Subscription } from "../store/store.js";
-import { CallerForAll, CallerForOne, startAcquire, workUnder } from "./acquiring.js";
+import { workUnder } from "../work-under.js";
+import { CallerForAll, CallerForOne, startAcquire } from "./acquiring.js";
 import { assemble, type EngineOptions, type MetricsSink, type Parts } from "./assembly.js";
+import { isReleased } from "./handle.js";
 import { hintOf } from "./hint.js";
 import { type AcquireInput, reason, requireObject, signalIn } from "./inputs.js";
 import { lockOf } from "./lock-of.js";
@@ -116,7 +117,7 @@ export class Engine implements LockManager {
     if (typeof work !== "function") throw invalid("work", typeof work, "a function");
     requireObject("options", options);
     const lock = await this.acquireLock(resourcePath, agentId, { autoExtend: true, ...options });
-    return workUnder(lock, work);
+    return workUnder(lock, isReleased, work);
   }
 
   async releaseLock(

@@ -2,6 +2,7 @@
 import { inspect } from "node:util";
 import type { AcquiredLock, Duration, Lock, Mode, Scope } from "../lock-manager.js";
 import type { HeldLock } from "./held-locks.js";
+import type { EndListener } from "./lock-end.js";
 import { lockOf } from "./lock-of.js";
 
 /** What a handle asks of its manager. */
@@ -38,6 +39,13 @@ export class Handle implements AcquiredLock {
     if (holder.metadata !== undefined) this.metadata = holder.metadata;
     this.#held = held;
     this.#keeper = keeper;
+  }
+
+  /** Tells of the end of the lock, however it ends, unless it has ended. Costs less than the signal. */
+  whenEnded(listener: EndListener): void {
+    const held = this.#held;
+    if (held.end === undefined && !held.listeners.includes(listener))
+      held.listeners = [...held.listeners, listener];
   }
 
   /** Given back through this handle. */
@@ -79,4 +87,9 @@ export class Handle implements AcquiredLock {
   [inspect.custom](): Lock {
     return this.toJSON();
   }
+}
+
+/** Given back through this very handle. */
+export function isReleased(lock: AcquiredLock): boolean {
+  return lock instanceof Handle && lock.isReleased;
 }

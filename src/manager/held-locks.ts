@@ -2,24 +2,23 @@
  * The locks that this manager acquired, as far as it knows: when each is to be extended, when its holder must hear that it is lost, and when it can be
  * removed. A holder is told `lost` as soon as the lock may have expired; it is removed only when it surely has.
  */
-
 import { ChurnMap } from "../churn-map.js";
+import { finestMs, Timed } from "../clock/timer-wheel.js";
 import type { Granted } from "../core/holding.js";
 import type { Holder } from "../core/records.js";
 import type { ResourcePath } from "../core/resource-path.js";
 import { asLock, type Found } from "../core/view.js";
 import { LockError } from "../errors.js";
-import { type End, endedError, type Loss } from "./lock-end.js";
+import { type End, type EndListener, endedError, type Loss, tellOfEnd } from "./lock-end.js";
 import { tokenOf } from "./lock-of.js";
 import { type OpenExtension, soonest, stillOpen } from "./open-extension.js";
 import type { Services } from "./services.js";
-import { finestMs, Timed } from "./timer-wheel.js";
 
 /** A holder hears of the loss this much before anybody else can have the lock, for a timer fires up to a bucket late (invariant I16). */
 const lossMarginMs = finestMs;
 /** An automatic extension that failed is tried again this much later, as long as the lock is in force. */
 const extensionRetryMs = 250;
-const none: readonly OpenExtension[] = [];
+const none: readonly never[] = [];
 
 export class HeldLock extends Timed {
   readonly resource: ResourcePath;
@@ -39,6 +38,8 @@ export class HeldLock extends Timed {
   end: End | undefined = undefined;
   /** Made when the holder first looks at the signal: most never do. */
   controller: AbortController | undefined = undefined;
+  /** Told of its end beside the signal. */
+  listeners: readonly EndListener[] = none;
   /** Another lock held on the same path. */
   next: HeldLock | undefined = undefined;
   readonly #locks: HeldLocks;
@@ -62,7 +63,7 @@ export class HeldLock extends Timed {
 
   /** Somebody may act on its being lost. */
   get isWatched(): boolean {
-    return this.controller !== undefined || this.autoExtend;
+    return this.controller !== undefined || this.autoExtend || this.listeners.length > 0;
   }
 
   /** Why it is no longer held. */
@@ -224,6 +225,7 @@ export class HeldLocks {
     this.#services().expiries.remove(held);
     this.#remove(held);
     held.controller?.abort(held.ended);
+    if (held.listeners.length > 0) tellOfEnd(held, end);
   }
 
   #remove(held: HeldLock): void {

@@ -5,6 +5,7 @@ import { invalid } from "../errors.js";
 import type {
   AcquireOptions,
   CallOptions,
+  CallSignal,
   Duration,
   EventFilter,
   ListFilter,
@@ -76,7 +77,7 @@ export interface AcquireInput {
   readonly reason: string | undefined;
   readonly metadata: Readonly<Record<string, string>> | undefined;
   readonly autoExtend: boolean;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: CallSignal | undefined;
 }
 
 export class Inputs {
@@ -158,7 +159,7 @@ export class Inputs {
       reason: options.reason === undefined ? undefined : reason(options.reason),
       metadata: options.metadata === undefined ? undefined : metadata(options.metadata),
       autoExtend,
-      signal: signalOf(options.signal),
+      signal: callSignal(options.signal),
     };
   }
 
@@ -238,6 +239,21 @@ export function signalIn(options: CallOptions): AbortSignal | undefined {
 function signalOf(value: unknown): AbortSignal | undefined {
   if (value === undefined || value instanceof AbortSignal) return value;
   throw invalid("signal", typeof value, "an AbortSignal");
+}
+
+function callSignal(value: unknown): CallSignal | undefined {
+  return isCallSignal(value) ? value : signalOf(value);
+}
+
+function isCallSignal(value: unknown): value is CallSignal {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "aborted" in value &&
+    typeof value.aborted === "boolean" &&
+    "addEventListener" in value &&
+    typeof value.addEventListener === "function"
+  );
 }
 
 export function reason(value: unknown, field = "reason"): string {

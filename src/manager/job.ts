@@ -154,9 +154,11 @@ export class Cell {
     this.learned = serial;
   }
 
-  /** A hint says so. It may be late: what is known to be newer stands. */
-  hear(value: Value, revision: number): void {
-    if (revision <= this.revision) return;
+  /** A hint says so; or (without a value, or a revision) only that it changed. A late hint changes nothing that is known to be newer. */
+  hear(value: Value | undefined, revision: number): void {
+    if (revision !== 0 && revision <= this.revision) return;
+    this.forget();
+    if (value === undefined || revision === 0) return;
     this.value = value;
     this.revision = revision;
     this.learned = hearsay;

@@ -1,6 +1,7 @@
 /** The waiters of this manager on one path, in the order of its queue. */
+
+import { Timed } from "../clock/timer-wheel.js";
 import type { Request } from "../core/claim.js";
-import { Timed } from "./timer-wheel.js";
 
 interface Asking {
   readonly request: Request;

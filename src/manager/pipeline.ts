@@ -4,15 +4,13 @@
  */
 import type { Clock } from "../clock/clock.js";
 import type { Happening } from "../core/happening.js";
-import type { Queue } from "../core/records.js";
 import type { Change, CommitReply, Outcome, Store } from "../store/store.js";
-import { Aside } from "./aside.js";
 import { Batch, changeOf } from "./batch.js";
 import { cancelledError, Failures, type RetryPolicy } from "./failures.js";
-import type { Hint } from "./hint.js";
 import { type Command, type Draft, type Group, Job } from "./job.js";
+import { JobQueue } from "./job-queue.js";
 import { load } from "./load.js";
-import { type Missing, Planner } from "./planner.js";
+import { type Beliefs, type Missing, Planner } from "./planner.js";
 import { closedError } from "./refusals.js";
 import type { StoreClock } from "./store-clock.js";
 
@@ -46,8 +44,7 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #planner = new Planner();
   readonly #failures: Failures;
-  readonly #aside: Aside;
-  #queue: Job[] = [];
+  readonly #queue: JobQueue;
   #scheduled = false;
   #committing = false;
   #serial = 1;
@@ -65,7 +62,7 @@ export class Pipeline {
     this.#options = options;
     this.plannedAt = options.clock.monotonic();
     this.#turnBegan = this.plannedAt;
-    this.#aside = new Aside(options.clock);
+    this.#queue = new JobQueue(options.clock);
     this.#failures = new Failures(
       { ...options, serial: () => this.#serial, standAside: (job, ms) => this.#standAside(job, ms) },
       (job) => this.#enqueue(job),
@@ -82,19 +79,8 @@ export class Pipeline {
     return job;
   }
 
-  /** Forgets what is believed of these paths. */
-  forget(paths: Iterable<string>): void {
-    for (const path of paths) this.#planner.forget(path);
-  }
-
-  /** Another manager says that this path changed. */
-  hear(hint: Hint, revision: number): void {
-    this.#planner.hear(hint, revision);
-  }
-
-  /** How the queue of a path stands, for all that is believed. */
-  queueAt(path: string): Queue | undefined {
-    return this.#planner.queueAt(path);
+  get beliefs(): Beliefs {
+    return this.#planner;
   }
 
   /** Resolves when nothing is queued or in flight. */
@@ -113,21 +99,14 @@ export class Pipeline {
   /** Fails what has not been sent; what is in flight is still answered. */
   close(): void {
     this.#closed = true;
-    const queue = this.#queue;
-    this.#queue = [];
-    for (const job of [...queue, ...this.#aside.takeAll()]) job.command.fail(closedError());
+    for (const job of this.#queue.takeAll()) job.command.fail(closedError());
     this.#failures.close();
   }
 
   /** It goes with the next job on its path, at the latest after so long. */
   #standAside(job: Job, patienceMs: number): void {
-    const { path } = job.command;
-    if (path === undefined || patienceMs === 0 || this.#closed) {
+    if (this.#closed || !this.#queue.standAside(job, patienceMs, () => this.#enqueue(job)))
       this.#enqueue(job);
-      return;
-    }
-    job.alone = false;
-    this.#aside.add(path, job, patienceMs, () => this.#enqueue(job));
   }
 
   #enqueue(job: Job): void {
@@ -135,19 +114,8 @@ export class Pipeline {
       job.command.fail(closedError());
       return;
     }
-    this.#insert(job);
-    const { path } = job.command;
-    if (path !== undefined && !job.alone) for (const other of this.#aside.take(path)) this.#insert(other);
+    this.#queue.add(job);
     this.#schedule();
-  }
-
-  #insert(job: Job): void {
-    // One that comes back goes before those that were called later, so that calls on one path queue in the order in which they were made.
-    const queue = this.#queue;
-    let at = queue.length;
-    while (at > 0 && (queue[at - 1]?.number ?? 0) > job.number) at--;
-    if (at === queue.length) queue.push(job);
-    else queue.splice(at, 0, job);
   }
 
   #schedule(): void {
@@ -168,13 +136,13 @@ export class Pipeline {
   readonly #flush = (): void => {
     this.#scheduled = false;
     if (this.#committing) return;
-    if (this.#queue.length === 0) {
+    if (this.#queue.isEmpty) {
       for (const resolve of this.#idlers.splice(0)) resolve();
       return;
     }
     const groups = this.#plan();
     if (groups.length === 0) {
-      if (this.#queue.length + this.#idlers.length > 0) this.#schedule();
+      if (!this.#queue.isEmpty || this.#idlers.length > 0) this.#schedule();
       return;
     }
     this.#committing = true;
@@ -191,7 +159,7 @@ export class Pipeline {
   #next(): void {
     this.#committing = false;
     this.#planner.trim();
-    if (this.#queue.length + this.#idlers.length > 0) this.#schedule();
+    if (!this.#queue.isEmpty || this.#idlers.length > 0) this.#schedule();
   }
 
   /** Plans as many jobs as fit, and leaves the others in the queue. */
@@ -202,20 +170,18 @@ export class Pipeline {
     this.plannedAt = clock.monotonic();
     const earliest = storeClock.earliest(this.plannedAt);
     this.#planner.begin(earliest, storeClock.latest(this.plannedAt), managerId());
-    const jobs = this.#queue;
-    const deferred: Job[] = [];
-    this.#queue = deferred;
+    const jobs = this.#queue.take();
     const crowded = new Set<string>();
     let planned = 0;
     for (const job of jobs) {
       const { path } = job.command;
       if (planned >= mostJobsPerBatch || (path !== undefined && crowded.has(path))) {
-        deferred.push(job);
+        this.#queue.defer(job);
         continue;
       }
       planned++;
       if (this.#planOne(job, batch)) continue;
-      deferred.push(job);
+      this.#queue.defer(job);
       if (path !== undefined) crowded.add(path);
     }
     return batch.groups();

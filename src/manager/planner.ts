@@ -11,6 +11,9 @@ import { type Cell, Draft, type IndexEntry, type Job } from "./job.js";
 /** What a plan lacks: these ranges were never read for it. */
 export type Missing = readonly Range[];
 
+/** What the manager believes of the lock entries, beside the plans. */
+export type Beliefs = Pick<Planner, "forget" | "hear" | "queueAt">;
+
 const nothing: readonly Found[] = [];
 const noRecord: AgentRecord = { locks: 0, waits: 0 };
 
@@ -100,23 +103,13 @@ export class Planner implements View {
     this.#others.trim();
   }
 
-  /** Forgets what is believed of a path's lock entry. */
   forget(path: string): void {
     this.#locks.get(path)?.forget();
   }
 
-  /** Believes what a hint says of a path's lock entry; where it says nothing, what was believed before is forgotten. */
+  /** What a hint says of a path's lock entry. */
   hear({ path, queue }: Hint, revision: number): void {
-    const cell = this.#locks.get(path);
-    if (cell === undefined || (revision !== 0 && revision <= cell.revision)) return;
-    if (queue === undefined) cell.forget();
-    else cell.hear({ holders: [], queue: { ...queue } }, revision);
-  }
-
-  /** How the queue of a path stands, for all that is believed. */
-  queueAt(path: string): Queue | undefined {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- As below.
-    return (this.#locks.get(path)?.value as LockRecord | undefined)?.queue;
+    this.#locks.get(path)?.hear(queue && { holders: [], queue: { ...queue } }, revision);
   }
 
   /* The entries are written by the core alone, under the format version that the store checks; hence the unchecked casts. */
@@ -124,6 +117,11 @@ export class Planner implements View {
 
   lock(path: string): LockRecord | undefined {
     return this.#read(this.#locks.at(path)).value as LockRecord | undefined;
+  }
+
+  /** How the queue of a path stands, for all that is believed. */
+  queueAt(path: string): Queue | undefined {
+    return (this.#locks.get(path)?.value as LockRecord | undefined)?.queue;
   }
 
   agent(agentId: string): AgentRecord {

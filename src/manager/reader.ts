@@ -1,7 +1,8 @@
 /** Reading the store for callers: tried again when it fails, and every failure an error they know. */
+
+import type { Aborts, CallSignal } from "../aborts.js";
 import type { Clock } from "../clock/clock.js";
 import { LockError } from "../errors.js";
-import type { Aborts } from "../store/aborts.js";
 import { type Query, type ReadReply, type Store, StoreError } from "../store/store.js";
 import { type RetryPolicy, retryDelay } from "./failures.js";
 import type { StoreClock } from "./store-clock.js";
@@ -50,11 +51,11 @@ function pause(clock: Clock, ms: number, aborts: Aborts, signal: AbortSignal | u
   });
 }
 
-export function throwIfAborted(signal: AbortSignal | undefined): void {
+export function throwIfAborted(signal: CallSignal | undefined): void {
   if (signal?.aborted) throw abortedCall(signal);
 }
 
-export function abortedCall(signal: AbortSignal): LockError {
+export function abortedCall(signal: CallSignal): LockError {
   return new LockError("aborted", "The call was aborted by its caller.", {}, { cause: signal.reason });
 }
 

@@ -217,17 +217,6 @@ export function lostError(
   });
 }
 
-/** The lock of some work turned out to be gone when the work was done. */
-export function goneError(lock: Lock): LockError {
-  const { resourcePath, agentId, lockId } = lock;
-  return new LockError("lost", `The lock on ${quote(resourcePath)} was lost while the work was under way.`, {
-    resourcePath,
-    agentId,
-    lockId,
-    next: ["Check what was done meanwhile.", "Acquire again, and repeat the work if need be."],
-  });
-}
-
 /** In quotes, with control characters escaped, for terminals and logs. */
 export function quote(text: string): string {
   return JSON.stringify(text);

@@ -1,7 +1,8 @@
 /** One trip through the pipeline as a promise. */
+
+import type { Aborts } from "../aborts.js";
 import type { View } from "../core/view.js";
 import { LockError } from "../errors.js";
-import type { Aborts } from "../store/aborts.js";
 import type { Attempts, Command, Commit } from "./job.js";
 import type { Pipeline } from "./pipeline.js";
 import { abortedCall } from "./reader.js";

@@ -1,15 +1,16 @@
 /** What the parts of one manager have in common; put together by the manager itself. */
+
+import type { Aborts } from "../aborts.js";
 import type { Clock } from "../clock/clock.js";
+import type { TimerWheel } from "../clock/timer-wheel.js";
 import type { Request } from "../core/claim.js";
 import type { Limits } from "../core/grant.js";
 import type { Promoted } from "../core/queue.js";
 import type { View } from "../core/view.js";
-import type { Aborts } from "../store/aborts.js";
 import type { Store } from "../store/store.js";
 import type { EventSource } from "./event-source.js";
 import type { Pipeline } from "./pipeline.js";
 import type { StoreClock } from "./store-clock.js";
-import type { TimerWheel } from "./timer-wheel.js";
 import type { WaitingCall } from "./waiting-call.js";
 
 /** Where calls wait for their turn. */
@@ -19,8 +20,8 @@ export interface Room {
   leave(call: WaitingCall): void;
   /** An agent got a lock, which may give its other claims their turn. */
   granted(agentId: string): void;
-  /** How many wait ahead of a newcomer, for all that is believed, when some of them are other managers'; 0 when it cannot be said. */
-  aheadOf(request: Request): number;
+  /** How long a newcomer may wait for company before it queues, in milliseconds. `leftMs`: until its timeout. */
+  patienceOf(request: Request, leftMs: number): number;
   /** It was queued without knowing whether somebody is in its way. */
   lookInTurn(call: WaitingCall): void;
   /** The next in the queue may be able to go as well. */

@@ -18,6 +18,8 @@ type Queue = LocalQueue<WaitingCall>;
 
 /** Covers lost hints. Jittered by a quarter, so that managers fall out of step. */
 const pollEveryMs = 1_000;
+/** How long newcomers wait for company. Less than the least is not worth a timer. */
+const patience = { leastMs: 1, mostMs: 100, ofTimeout: 1 / 4 };
 /** After word that a path is free, whoever is not next there looks so much later: when those who are ahead would have said more. */
 const inCaseAfter = { commits: 8, leastMs: 20, mostMs: 100 };
 
@@ -144,7 +146,9 @@ export class WaitingRoom implements Room {
 
   lookAfresh(call: WaitingCall): void {
     const { pipeline } = this.#services();
-    pipeline.forget(call.request.claims.flatMap(({ resource }) => [resource.path, ...resource.ancestors]));
+    for (const { resource } of call.request.claims) {
+      for (const path of [resource.path, ...resource.ancestors]) pipeline.beliefs.forget(path);
+    }
     call.look();
   }
 
@@ -158,17 +162,25 @@ export class WaitingRoom implements Room {
 
   lookInTurn(call: WaitingCall): void {
     const [seat] = call.seats;
-    if (seat !== undefined && this.#isBehindOthers(seat.queue, seat)) this.#lookInCase(seat.queue);
+    const isBehind = seat !== undefined && this.#isBehindOthers(seat.queue, seat);
+    // What is below a tree was not expected when it was queued.
+    if (isBehind && call.request.scope === "resource") this.#lookInCase(seat.queue);
     else call.look();
   }
 
-  aheadOf({ claims }: Request): number {
-    const [claim] = claims;
-    if (claim === undefined || claims.length > 1) return 0;
-    const { path } = claim.resource;
-    const { size = 0 } = this.#byPath.get(path) ?? {};
-    const waiting = this.#services().pipeline.queueAt(path)?.waiting ?? 0;
-    return size > 0 && waiting > size ? waiting : 0;
+  /**
+   * While waiters of this manager and of others are ahead of it: those of this manager are company to come, and each of them all takes one commit at
+   * least before it could have its turn.
+   */
+  patienceOf({ claims }: Request, leftMs: number): number {
+    const path = claims.length === 1 ? claims[0]?.resource.path : undefined;
+    const queue = path === undefined ? undefined : this.#byPath.get(path);
+    if (queue === undefined) return 0;
+    const { pipeline } = this.#services();
+    const ahead = pipeline.beliefs.queueAt(queue.path)?.waiting ?? 0;
+    if (ahead <= queue.size) return 0;
+    const patienceMs = Math.min(ahead * pipeline.commitMs, patience.mostMs, leftMs * patience.ofTimeout);
+    return patienceMs < patience.leastMs ? 0 : patienceMs;
   }
 
   /** Looks again when the locks in the way have surely expired. */
@@ -187,7 +199,7 @@ export class WaitingRoom implements Room {
     if (this.isEmpty) return;
     const { pipeline } = this.#services();
     for (const hint of hints) {
-      pipeline.hear(hint, revision);
+      pipeline.beliefs.hear(hint, revision);
       this.freed(hint.path, storedPath(hint.path).ancestors, true);
     }
   }
@@ -227,7 +239,7 @@ export class WaitingRoom implements Room {
 
   /** For all that is believed. Whoever shares, or whose agent has locks, may go past others. */
   #isBehindOthers({ path, size }: Queue, { n, call }: Seat<WaitingCall>): boolean {
-    const queue = this.#services().pipeline.queueAt(path);
+    const queue = this.#services().pipeline.beliefs.queueAt(path);
     if (queue === undefined || queue.head >= n || queue.waiting <= size) return false;
     return call.request.mode === "exclusive" && !call.isEntangled;
   }

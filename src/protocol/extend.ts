@@ -17,3 +17,5 @@ export const extendRequestSchema = z
     ttl_ms: millisecondsField.optional(),
   })
   .meta({ id: "ExtendRequest" });
+
+export type ExtendRequest = z.output<typeof extendRequestSchema>;

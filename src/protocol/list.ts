@@ -1,7 +1,8 @@
 /** The filter and the pages of the list of locks. */
 import { z } from "zod";
-import { agentIdField, modeField, resourcePathField } from "./fields.js";
-import { lockSchema } from "./lock.js";
+import type { ListFilter, LockPage } from "../lock-manager.js";
+import { agentIdField, durationField, modeField, resourcePathField } from "./fields.js";
+import { lockFromJson, lockSchema, lockToJson } from "./lock.js";
 
 const wholeNumber = z
   .string()
@@ -9,7 +10,7 @@ const wholeNumber = z
   .transform(Number)
   .meta({ type: "integer", minimum: 1, maximum: 1000, description: "How many locks at most. Default 1000." });
 
-export const listQuerySchema = z.strictObject({
+const filter = {
   agent_id: agentIdField.optional().meta({ description: "Only locks of this agent." }),
   prefix: resourcePathField.optional().meta({ description: "This path and everything below it." }),
   resource_type: z.string().optional().meta({ description: "Only paths with this first segment." }),
@@ -18,11 +19,20 @@ export const listQuerySchema = z.strictObject({
     .string()
     .optional()
     .meta({ description: "Only locks that expire within this time.", examples: ["1m"] }),
-  limit: wholeNumber.optional(),
   cursor: z
     .string()
     .optional()
     .meta({ description: "`next_cursor` of the page before, whose filter was the same." }),
+};
+
+/** The filter as a query has it. */
+export const listQuerySchema = z.strictObject({ ...filter, limit: wholeNumber.optional() });
+
+/** The filter as a message has it. */
+export const listRequestSchema = z.strictObject({
+  ...filter,
+  expiring_within: durationField.optional(),
+  limit: z.number({ error: "a whole number from 1 to 1000" }).optional(),
 });
 
 export const lockPageSchema = z
@@ -36,3 +46,25 @@ export const lockPageSchema = z
       .meta({ description: "Null on the last page. A page may be empty and not the last." }),
   })
   .meta({ id: "LockPage" });
+
+type LockPageJson = z.output<typeof lockPageSchema>;
+
+export function listFilter(request: z.output<typeof listRequestSchema>): ListFilter {
+  return {
+    ...(request.prefix !== undefined && { prefix: request.prefix }),
+    ...(request.agent_id !== undefined && { agentId: request.agent_id }),
+    ...(request.resource_type !== undefined && { resourceType: request.resource_type }),
+    ...(request.mode !== undefined && { mode: request.mode }),
+    ...(request.expiring_within !== undefined && { expiringWithin: request.expiring_within }),
+    ...(request.limit !== undefined && { limit: request.limit }),
+    ...(request.cursor !== undefined && { cursor: request.cursor }),
+  };
+}
+
+export function lockPageToJson({ locks, nextCursor }: LockPage, now: Date): LockPageJson {
+  return { locks: locks.map((lock) => lockToJson(lock, now)), next_cursor: nextCursor ?? null };
+}
+
+export function lockPageFromJson({ locks, next_cursor }: LockPageJson): LockPage {
+  return { locks: locks.map(lockFromJson), ...(next_cursor !== null && { nextCursor: next_cursor }) };
+}

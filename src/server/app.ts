@@ -19,6 +19,7 @@ import { showAgentRoute } from "./routes/show-agent.js";
 import { showResourceRoute } from "./routes/show-resource.js";
 import { startPageRoute } from "./routes/start-page.js";
 import { statsRoute } from "./routes/stats.js";
+import { wsRoute } from "./routes/ws.js";
 import type { Services } from "./services.js";
 
 interface Env {
@@ -47,6 +48,7 @@ export function createApp(
     showAgentRoute(services),
     releaseAgentRoute(services),
     statsRoute(services),
+    wsRoute(),
     healthRoute(),
     readyRoute(services),
     metricsRoute(services),

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { LockError } from "../errors.js";
-import { withRequestId } from "./answer.js";
+import { type Answer, withRequestId } from "./answer.js";
 import { HttpRefusal } from "./http-refusal.js";
 import { refusalAnswer } from "./refusal-answer.js";
 
@@ -22,7 +22,12 @@ export function answerClientError(error: Error & { code?: string }, socket: Dupl
   const refusal = new HttpRefusal(new LockError("invalid", message), { status });
   const requestId = randomUUID();
   // There is no store time without a request that could read it; nothing in this answer is relative to it.
-  const answer = withRequestId(refusalAnswer(refusal, { now: new Date(0), requestId }), requestId);
+  endWith(socket, withRequestId(refusalAnswer(refusal, { now: new Date(0), requestId }), requestId));
+}
+
+/** Answers on a socket that belongs to no request of Node's server, and ends it. */
+export function endWith(socket: Duplex, answer: Answer): void {
+  const { status } = answer;
   const headers = {
     ...answer.headers,
     "content-length": String(Buffer.byteLength(answer.body)),

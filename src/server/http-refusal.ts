@@ -36,6 +36,15 @@ export function methodNotAllowed(allowed: readonly string[]): HttpRefusal {
   return new HttpRefusal(error, { status: 405, headers: { allow: methods } });
 }
 
+export function upgradeRequired(): HttpRefusal {
+  const error = new LockError("invalid", "This address is for WebSockets.", {
+    field: "Upgrade",
+    allowed: "websocket",
+    next: ["Open a WebSocket with the subprotocol engram-lock.v1, or use the HTTP calls."],
+  });
+  return new HttpRefusal(error, { status: 426, headers: { upgrade: "websocket", connection: "upgrade" } });
+}
+
 export function unsupportedMediaType(): HttpRefusal {
   const error = new LockError("invalid", "The body of this call must be JSON in UTF-8, and say so.", {
     field: "Content-Type",

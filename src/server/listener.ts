@@ -1,23 +1,34 @@
 /** Takes requests from Node's server, lets the gate look at them, and hands them to the routes. */
+import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { durationHeader, storeTimeHeader } from "../protocol/headers.js";
 import { type Answer, withHeaders, withRequestId } from "./answer.js";
 import { createApp } from "./app.js";
+import { endWith } from "./client-error.js";
 import { Exchange } from "./exchange.js";
 import { createGate } from "./gate.js";
 import { isExpected, refusalAnswer } from "./refusal-answer.js";
 import { CallerGone } from "./request-body.js";
 import { logRequest } from "./request-log.js";
 import type { Services } from "./services.js";
+import type { WebSockets } from "./wire/sockets.js";
+import { createUpgrade, type Upgrade } from "./wire/upgrade.js";
 
 export interface Listener {
   readonly listen: (incoming: IncomingMessage, outgoing: ServerResponse) => void;
+  /** For requests that ask for another protocol. */
+  readonly upgrade: (incoming: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** The requests that are being answered. */
   readonly open: ReadonlySet<Exchange>;
 }
 
-export function createListener(services: Services, allowedHosts: readonly string[]): Listener {
+export function createListener(
+  services: Services,
+  sockets: WebSockets,
+  allowedHosts: readonly string[],
+): Listener {
   const { clock, log } = services;
   const open = new Set<Exchange>();
   const byRequest = new WeakMap<object, Exchange>();
@@ -51,7 +62,18 @@ export function createListener(services: Services, allowedHosts: readonly string
       outgoing.destroy();
     });
   };
-  return { listen, open };
+  const accept = createUpgrade(gate, sockets);
+  const upgrade: Upgrade = (incoming, socket, head) => {
+    try {
+      accept(incoming, socket, head);
+    } catch (error) {
+      const requestId = randomUUID();
+      const answer = refusalAnswer(error, { now: services.manager.currentTime(), requestId });
+      if (!isExpected(error)) log.error({ request_id: requestId, err: error }, "unexpected failure");
+      endWith(socket, withRequestId(answer, requestId));
+    }
+  };
+  return { listen, upgrade, open };
 }
 
 function complete({ manager, waits }: Services, exchange: Exchange, answer: Answer): Answer {

@@ -1,11 +1,15 @@
 /** What the routes work with. */
 import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.js";
-import type { LockManager } from "../lock-manager.js";
-import type { AcquireAttempts } from "./acquire-attempts.js";
-import type { Background } from "./background.js";
-import type { LongWaits } from "./long-waits.js";
-import type { ResourceWatch } from "./resource-watch.js";
+import type { AcquiredLock, LockManager } from "../lock-manager.js";
+import type { AcquireAttempt } from "./acquire-attempt.js";
+import { AcquireAttempts } from "./acquire-attempts.js";
+import { Background } from "./background.js";
+import { LongWaits } from "./long-waits.js";
+import { ResourceWatch } from "./resource-watch.js";
+
+/** Fewer than connections, so that whoever holds a lock can always give it back. */
+const defaultMaxWaits = 8_000;
 
 export interface Services {
   readonly manager: LockManager;
@@ -19,4 +23,51 @@ export interface Services {
   readonly version: string;
   /** Where the files of the API page are. */
   readonly docsFolder: URL;
+}
+
+export interface ServiceOptions {
+  /** Neither closed nor owned by the server. */
+  readonly manager: LockManager;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How many requests may wait at one time: acquires with a timeout and long polls. Default 8000. */
+  readonly maxWaits?: number;
+  readonly version?: string;
+  /** Where swagger-ui is; by default where the build puts it. */
+  readonly docsFolder?: URL;
+}
+
+export function createServices({ manager, clock, logger, ...options }: ServiceOptions): Services {
+  const background = new Background();
+  const giveBack = (attempt: AcquireAttempt): void => {
+    background.run(
+      () => releaseAll(attempt),
+      (error) => logger.warn({ err: error }, "could not give back an undelivered lock; it will expire"),
+    );
+  };
+  return {
+    manager,
+    clock,
+    log: logger,
+    background,
+    waits: new LongWaits(options.maxWaits ?? defaultMaxWaits),
+    attempts: new AcquireAttempts(clock, giveBack),
+    watch: new ResourceWatch(manager, (error) =>
+      logger.warn({ err: error }, "no events; looking now and then"),
+    ),
+    version: options.version ?? "0.0.0",
+    docsFolder: options.docsFolder ?? new URL("../swagger-ui/", import.meta.url),
+  };
+}
+
+/** By handle, so that a lock which an earlier acquire of the same agent was told of stays. */
+async function releaseAll(attempt: AcquireAttempt): Promise<void> {
+  let locks: readonly AcquiredLock[];
+  try {
+    locks = await attempt.locks;
+  } catch {
+    // Nothing was acquired, and nobody is left to be told why.
+    return;
+  }
+  await Promise.all(locks.map((lock) => lock.release()));
 }

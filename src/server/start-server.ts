@@ -4,19 +4,12 @@ import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.js";
 import { LockError } from "../errors.js";
-import type { AcquiredLock, LockManager } from "../lock-manager.js";
-import type { AcquireAttempt } from "./acquire-attempt.js";
-import { AcquireAttempts } from "./acquire-attempts.js";
-import { Background } from "./background.js";
 import { answerClientError } from "./client-error.js";
 import { createListener, type Listener } from "./listener.js";
-import { LongWaits } from "./long-waits.js";
-import { ResourceWatch } from "./resource-watch.js";
-import type { Services } from "./services.js";
+import { createServices, type ServiceOptions, type Services } from "./services.js";
+import { WebSockets } from "./wire/sockets.js";
 
 const defaultMaxConnections = 10_000;
-/** Fewer than connections, so that whoever holds a lock can always give it back. */
-const defaultMaxWaits = 8_000;
 const defaultDrainMs = 10_000;
 
 /** Against callers that send a byte now and then (slowloris). A long wait begins when the request is complete. */
@@ -27,26 +20,17 @@ const timeouts = {
   keepAliveTimeout: 15_000,
 };
 
-export interface ServerOptions {
-  /** Neither closed nor owned by the server. */
-  readonly manager: LockManager;
-  readonly clock: Clock;
-  readonly logger: Logger;
+export interface ServerOptions extends ServiceOptions {
   /** Port 0: any free one. */
   readonly listen: { readonly host: string; readonly port: number };
   /** Names that may stand in `Host` beside 127.0.0.1, localhost and [::1]. */
   readonly allowedHosts?: readonly string[];
-  /** How many requests may wait at one time: acquires with a timeout and long polls. Default 8000. */
-  readonly maxWaits?: number;
   /** Default 10,000. */
   readonly maxConnections?: number;
   /** How long `drain` waits for requests to end. Default 10 s. */
   readonly drainDeadlineMs?: number;
   /** Tests shorten them. */
   readonly timeouts?: Partial<typeof timeouts>;
-  readonly version?: string;
-  /** Where swagger-ui is; by default where the build puts it. */
-  readonly docsFolder?: URL;
 }
 
 export interface HttpServer {
@@ -61,8 +45,12 @@ export interface HttpServer {
 /** Rejects with the system's error when the address cannot be listened on. */
 export async function startServer(options: ServerOptions): Promise<HttpServer> {
   const { clock, logger, listen, maxConnections = defaultMaxConnections } = options;
-  const services = servicesOf(options);
-  const listener = createListener(services, [...namesOf(listen.host), ...(options.allowedHosts ?? [])]);
+  const services = createServices(options);
+  const sockets = new WebSockets(services);
+  const listener = createListener(services, sockets, [
+    ...namesOf(listen.host),
+    ...(options.allowedHosts ?? []),
+  ]);
   const server = createServer(
     {
       ...timeouts,
@@ -78,12 +66,19 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
   );
   server.maxConnections = maxConnections;
   server.on("checkExpectation", listener.listen);
+  server.on("upgrade", listener.upgrade);
   server.on("clientError", answerClientError);
   server.on("drop", () => logger.warn({ max_connections: maxConnections }, "connection dropped"));
-  await listening(server, listen);
+  try {
+    await listening(server, listen);
+  } catch (error) {
+    sockets.close();
+    throw error;
+  }
   return new RunningServer({
     server,
     listener,
+    sockets,
     services,
     clock,
     drainMs: options.drainDeadlineMs ?? defaultDrainMs,
@@ -94,41 +89,6 @@ export async function startServer(options: ServerOptions): Promise<HttpServer> {
 function namesOf(host: string): string[] {
   if (host === "0.0.0.0" || host === "::") return [];
   return [host.includes(":") ? `[${host}]` : host];
-}
-
-function servicesOf({ manager, clock, logger, ...options }: ServerOptions): Services {
-  const background = new Background();
-  const giveBack = (attempt: AcquireAttempt): void => {
-    background.run(
-      () => releaseAll(attempt),
-      (error) => logger.warn({ err: error }, "could not give back an undelivered lock; it will expire"),
-    );
-  };
-  return {
-    manager,
-    clock,
-    log: logger,
-    background,
-    waits: new LongWaits(options.maxWaits ?? defaultMaxWaits),
-    attempts: new AcquireAttempts(clock, giveBack),
-    watch: new ResourceWatch(manager, (error) =>
-      logger.warn({ err: error }, "no events; looking now and then"),
-    ),
-    version: options.version ?? "0.0.0",
-    docsFolder: options.docsFolder ?? new URL("../swagger-ui/", import.meta.url),
-  };
-}
-
-/** By handle, so that a lock which an earlier acquire of the same agent was told of stays. */
-async function releaseAll(attempt: AcquireAttempt): Promise<void> {
-  let locks: readonly AcquiredLock[];
-  try {
-    locks = await attempt.locks;
-  } catch {
-    // Nothing was acquired, and nobody is left to be told why.
-    return;
-  }
-  await Promise.all(locks.map((lock) => lock.release()));
 }
 
 function listening(server: Server, { host, port }: ServerOptions["listen"]): Promise<void> {
@@ -144,6 +104,7 @@ function listening(server: Server, { host, port }: ServerOptions["listen"]): Pro
 interface RunningParts {
   readonly server: Server;
   readonly listener: Listener;
+  readonly sockets: WebSockets;
   readonly services: Services;
   readonly clock: Clock;
   readonly drainMs: number;
@@ -173,7 +134,7 @@ class RunningServer implements HttpServer {
   }
 
   async #drain(): Promise<void> {
-    const { listener, services, clock, drainMs } = this.#parts;
+    const { listener, sockets, services, clock, drainMs } = this.#parts;
     const deadline = new AbortController();
     const cancel = clock.after(drainMs, () => deadline.abort());
     services.waits.drain();
@@ -182,7 +143,7 @@ class RunningServer implements HttpServer {
       (exchange) => new Promise<void>((resolve) => exchange.whenOver(() => resolve())),
     );
     const late = aborted(deadline.signal);
-    await Promise.race([Promise.all(over), late]);
+    await Promise.race([Promise.all([...over, sockets.sessions.drain()]), late]);
     await Promise.race([this.#stopListening(), late]);
     cancel();
     await this.close();
@@ -194,9 +155,10 @@ class RunningServer implements HttpServer {
   }
 
   async #close(): Promise<void> {
-    const { server, services } = this.#parts;
+    const { server, sockets, services } = this.#parts;
     services.waits.drain();
     const closed = this.#stopListening();
+    sockets.close();
     server.closeAllConnections();
     await closed;
     await services.background.settled();

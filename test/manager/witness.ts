@@ -5,7 +5,15 @@
 
 import { managerKey, waitKey } from "../../src/core/keys.js";
 import type { ManagerRecord } from "../../src/core/records.js";
-import type { Change, CommitReply, HintListener, Query, ReadReply, Store, Subscription } from "../../src/store/store.js";
+import type {
+  Change,
+  CommitReply,
+  HintListener,
+  Query,
+  ReadReply,
+  Store,
+  Subscription,
+} from "../../src/store/store.js";
 import { Entries } from "../core/map-view.js";
 import {
   bookKeepingErrors,

@@ -1,5 +1,6 @@
 /** The stage of a scenario: one memory store, any number of managers on it behind stores that can fail, and a clock that stands still. */
 
+import type { Clock } from "../../src/clock/clock.js";
 import { visitBlockers } from "../../src/core/blockers.js";
 import type { Claim } from "../../src/core/claim.js";
 import { agentKey, allWaiters, placeOfWaitKey } from "../../src/core/keys.js";
@@ -20,6 +21,7 @@ export interface Process {
   /** A dead process says nothing any more. */
   isDead: boolean;
   readonly store: FaultyStore;
+  /** As its agents see it. */
   readonly manager: LockManager;
 }
 
@@ -29,15 +31,19 @@ export interface Pending {
   readonly meanwhile: () => Promise<string>;
 }
 
+type Reach = (manager: LockManager, clock: Clock) => LockManager;
+
 export class Play {
   readonly clock = new ManualClock();
   readonly words: Words;
   readonly config: Record<string, unknown> = {};
   readonly processes = new Map<string, Process>();
+  private readonly managers: LockManager[] = [];
   readonly events: LockEvent[] = [];
   /** What happened since the block began. */
   private said: string[] = [];
   private readonly memory: Store;
+  private readonly reach: Reach;
   private readonly pending = new Set<Pending>();
   private readonly handles = new Map<string, AcquiredLock[]>();
   private readonly lockIds = new Map<string, string>();
@@ -45,7 +51,9 @@ export class Play {
   private readonly givenBack = new Set<string>();
   private ids = 0;
 
-  constructor() {
+  /** @param reach how agents get at the manager of a process. */
+  constructor(reach: Reach = (manager) => manager) {
+    this.reach = reach;
     this.memory = openMemoryStore({ clock: this.clock });
     const anchor = this.clock.now() - this.clock.monotonic();
     this.words = new Words(() => anchor + this.clock.monotonic());
@@ -75,15 +83,16 @@ export class Play {
       newId: () => `id-${++this.ids}`,
       random: () => 0.5,
     });
-    const process: Process = { name, isDead: false, store, manager };
+    this.managers.push(manager);
+    const process: Process = { name, isDead: false, store, manager: this.reach(manager, this.clock) };
     this.processes.set(name, process);
-    const listening = this.listen(process);
+    const listening = this.listen(process, manager);
     listening.catch((error: unknown) => this.say(`the events of ${name} broke: ${String(error)}`));
     return process;
   }
 
-  private async listen(process: Process): Promise<void> {
-    for await (const event of process.manager.events()) {
+  private async listen(process: Process, manager: LockManager): Promise<void> {
+    for await (const event of manager.events()) {
       if (process.isDead) continue;
       this.events.push(event);
       if (event.type === "expired") this.say(`${event.agentId}'s lock on ${event.resourcePath} has expired`);
@@ -188,7 +197,7 @@ export class Play {
 
   /** Ends the play; whatever still hangs is left hanging. */
   async end(): Promise<void> {
-    for (const { manager } of this.processes.values()) {
+    for (const manager of this.managers) {
       manager.close().catch(() => undefined);
       await this.clock.settle();
     }

@@ -70,7 +70,7 @@ describe("a caller that hangs up", () => {
     const server = intercept(manager, {
       acquireLock: async (path, agentId, { signal, ...options } = {}): Promise<AcquiredLock> => {
         const lock = await manager.acquireLock(path, agentId, options);
-        const heard = new Promise((resolve) => signal?.addEventListener("abort", resolve));
+        const heard = new Promise<void>((resolve) => signal?.addEventListener("abort", () => resolve()));
         granted.open();
         await heard;
         return lock;
@@ -97,7 +97,7 @@ describe("a caller that hangs up", () => {
     const server = intercept(manager, {
       acquireLock: async (path, agentId, { signal, ...options } = {}): Promise<AcquiredLock> => {
         second = await manager.acquireLock(path, agentId, options);
-        const heard = new Promise((resolve) => signal?.addEventListener("abort", resolve));
+        const heard = new Promise<void>((resolve) => signal?.addEventListener("abort", () => resolve()));
         granted.open();
         await heard;
         return second;

@@ -5,8 +5,8 @@ import { settled } from "../../src/core/view.js";
 import {
   type Change,
   type CommitReply,
-  type HintListener,
   type Entry,
+  type HintListener,
   type Json,
   type Query,
   type ReadReply,

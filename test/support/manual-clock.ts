@@ -87,6 +87,11 @@ export class ManualClock implements Clock {
     this.wall += ms;
   }
 
+  /** The process is stopped: both clocks go on, and no timer fires before the next `advance`. */
+  stall(ms: number): void {
+    this.moveTo(this.elapsed + ms);
+  }
+
   private nextDue(target: number): Timer | undefined {
     let next: Timer | undefined;
     for (const timer of this.timers) {

@@ -1,19 +1,18 @@
 /** `POST /v1/locks`: takes one path or several, now or after waiting in the queue. */
 import { z } from "zod";
 import { invalid, LockError } from "../../errors.js";
-import type { AcquiredLock, AcquireOptions } from "../../lock-manager.js";
+import type { AcquiredLock } from "../../lock-manager.js";
 import { type AcquireRequest, acquireRequestSchema } from "../../protocol/acquire.js";
-import { eitherDuration } from "../../protocol/durations.js";
 import { agentHeader, idempotencyHeader } from "../../protocol/headers.js";
 import { locksSchema, lockToJson } from "../../protocol/lock.js";
 import type { AcquireAttempt } from "../acquire-attempt.js";
+import { acquireOptions, waitOf } from "../acquire-request.js";
 import { type Answer, jsonAnswer } from "../answer.js";
 import type { Exchange } from "../exchange.js";
 import { requiredAgentOf } from "../request-agent.js";
 import { readBody } from "../request-body.js";
 import { jsonBody, jsonResponse, type Route, refusalResponses } from "../route.js";
 import type { Services } from "../services.js";
-import { waitTime } from "../wait-time.js";
 
 interface Asked {
   readonly agentId: string;
@@ -54,8 +53,7 @@ export function acquireRoute(services: Services): Route {
     answer: async (exchange) => {
       const request = await readBody(exchange, acquireRequestSchema);
       const agentId = requiredAgentOf(exchange, request.agent_id);
-      const timeout = eitherDuration("timeout", request.timeout, request.timeout_ms) ?? 0;
-      return acquire(services, exchange, { agentId, request, waitMs: waitTime(timeout) });
+      return acquire(services, exchange, { agentId, request, waitMs: waitOf(request) });
     },
   };
 }
@@ -98,7 +96,7 @@ async function answerWith(
 function attemptFor({ manager, attempts }: Services, exchange: Exchange, asked: Asked): Started {
   const { agentId, request } = asked;
   const paths = pathsOf(request);
-  const options = optionsOf(asked);
+  const options = acquireOptions(request, asked.waitMs);
   const run = async (signal: AbortSignal): Promise<readonly AcquiredLock[]> =>
     typeof paths === "string"
       ? [await manager.acquireLock(paths, agentId, { ...options, signal })]
@@ -114,18 +112,6 @@ function pathsOf({ resource_path, resource_paths }: AcquireRequest): string | st
   const paths = resource_path ?? resource_paths;
   if (paths === undefined) throw invalid("resource_path", undefined, "resource_path or resource_paths");
   return paths;
-}
-
-function optionsOf({ request, waitMs }: Asked): AcquireOptions {
-  const ttl = eitherDuration("ttl", request.ttl, request.ttl_ms);
-  return {
-    timeout: waitMs,
-    ...(ttl !== undefined && { ttl }),
-    ...(request.mode !== undefined && { mode: request.mode }),
-    ...(request.scope !== undefined && { scope: request.scope }),
-    ...(request.reason !== undefined && { reason: request.reason }),
-    ...(request.metadata !== undefined && { metadata: request.metadata }),
-  };
 }
 
 /** A repeated request must neither get a second lock nor be told of one that has ended. */

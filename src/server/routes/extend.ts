@@ -1,9 +1,8 @@
 /** `POST /v1/locks/extend`: sets the expiry of locks to now + ttl. */
-import { eitherDuration } from "../../protocol/durations.js";
 import { extendRequestSchema } from "../../protocol/extend.js";
 import { locksSchema, lockToJson } from "../../protocol/lock.js";
 import { jsonAnswer } from "../answer.js";
-import { allOf } from "../each-lock.js";
+import { extendLocks } from "../extend-request.js";
 import { requiredAgentOf } from "../request-agent.js";
 import { readBody } from "../request-body.js";
 import { jsonBody, jsonResponse, type Route, refusalResponses } from "../route.js";
@@ -33,10 +32,7 @@ export function extendRoute({ manager }: Services): Route {
     answer: async (exchange) => {
       const request = await readBody(exchange, extendRequestSchema);
       const agentId = requiredAgentOf(exchange, request.agent_id);
-      const ttl = eitherDuration("ttl", request.ttl, request.ttl_ms);
-      const locks = await allOf(request.locks, ({ resource_path, lock_id }) =>
-        manager.extendLock(resource_path, agentId, lock_id, ttl),
-      );
+      const locks = await extendLocks(manager, agentId, request);
       const now = manager.currentTime();
       return jsonAnswer(200, { locks: locks.map((lock) => lockToJson(lock, now)) });
     },

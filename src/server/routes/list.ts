@@ -1,8 +1,6 @@
 /** `GET /v1/locks`: the locks in force, in pages. */
-import type { ListFilter } from "../../lock-manager.js";
 import { durationOfText } from "../../protocol/durations.js";
-import { listQuerySchema, lockPageSchema } from "../../protocol/list.js";
-import { lockToJson } from "../../protocol/lock.js";
+import { listFilter, listQuerySchema, lockPageSchema, lockPageToJson } from "../../protocol/list.js";
 import { jsonAnswer } from "../answer.js";
 import { readQuery } from "../request-query.js";
 import { jsonResponse, type Route, refusalResponses } from "../route.js";
@@ -23,21 +21,11 @@ export function listRoute({ manager }: Services): Route {
     },
     answer: async (exchange) => {
       const query = readQuery(exchange, listQuerySchema);
-      const filter: ListFilter = {
-        ...(query.prefix !== undefined && { prefix: query.prefix }),
-        ...(query.agent_id !== undefined && { agentId: query.agent_id }),
-        ...(query.resource_type !== undefined && { resourceType: query.resource_type }),
-        ...(query.mode !== undefined && { mode: query.mode }),
-        ...(query.expiring_within !== undefined && { expiringWithin: durationOfText(query.expiring_within) }),
-        ...(query.limit !== undefined && { limit: query.limit }),
-        ...(query.cursor !== undefined && { cursor: query.cursor }),
-      };
-      const page = await manager.listLocks(filter);
-      const now = manager.currentTime();
-      return jsonAnswer(200, {
-        locks: page.locks.map((lock) => lockToJson(lock, now)),
-        next_cursor: page.nextCursor ?? null,
-      });
+      const { expiring_within: within } = query;
+      const page = await manager.listLocks(
+        listFilter({ ...query, expiring_within: within === undefined ? within : durationOfText(within) }),
+      );
+      return jsonAnswer(200, lockPageToJson(page, manager.currentTime()));
     },
   };
 }

@@ -60,7 +60,9 @@ export class Database {
     this.#log = log;
     this.#machine = new MachineClock(clock);
     this.#folder = new FolderWatch(directory);
-    this.#follower = new Follower(directory, log, clock, (texts, revision) => this.listeners.tell(texts, revision));
+    this.#follower = new Follower(directory, log, clock, (texts, revision) =>
+      this.listeners.tell(texts, revision),
+    );
     this.#hints = new HintFile(directory, clock);
   }
 

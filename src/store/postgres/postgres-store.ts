@@ -1,7 +1,8 @@
 /** The store on PostgreSQL: for managers on any number of machines. */
+
+import { Aborts } from "../../aborts.js";
 import type { Clock } from "../../clock/clock.js";
 import { systemClock } from "../../clock/system-clock.js";
-import { Aborts } from "../aborts.js";
 import { Listeners } from "../listeners.js";
 import {
   type Change,

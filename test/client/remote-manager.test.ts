@@ -1,17 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { connectOverHttp } from "../../src/client/connect-over-http.js";
+import { connectLockManager } from "../../src/client/node.js";
 import { systemClock } from "../../src/clock/system-clock.js";
 import { LockError } from "../../src/errors.js";
 import type { LockManager } from "../../src/lock-manager.js";
+import { queueLength, startTestServer, type TestServer, until } from "../server/running-server.js";
 import { ManualClock } from "../support/manual-clock.js";
-import { queueLength, startTestServer, type TestServer, until } from "./running-server.js";
 
 async function connected(
   options: Parameters<typeof startTestServer>[0] & { readonly clock?: ManualClock } = {},
 ): Promise<{ api: TestServer; remote: LockManager } & AsyncDisposable> {
   const { clock, ...rest } = options;
   const api = await startTestServer(rest);
-  const remote = connectOverHttp(api.url, { agentId: "operator", ...(clock && { clock }) });
+  const remote = connectLockManager(api.url, { agentId: "operator", ...(clock && { clock }) });
   return {
     api,
     remote,
@@ -32,7 +32,7 @@ async function failure(call: Promise<unknown>): Promise<LockError> {
   throw new Error("It did not fail.");
 }
 
-describe("a lock manager over HTTP", () => {
+describe("a lock manager of a server", () => {
   test("acquires, extends and releases", async () => {
     await using both = await connected();
     const { api, remote } = both;
@@ -250,61 +250,7 @@ describe("a lock manager over HTTP", () => {
   });
 });
 
-describe("a lock acquired over HTTP", () => {
-  test("is told lost before it may have expired, when nobody extends it", async () => {
-    const clock = new ManualClock();
-    await using both = await connected({ clock });
-    const { remote } = both;
-    const lock = await remote.acquireLock("/a", "ann", { ttl: "30s" });
-    await clock.advance(29_000);
-    expect(lock.signal.aborted).toBe(false);
-    await clock.advance(990);
-    expect(lock.signal.reason).toMatchObject({
-      code: "lost",
-      facts: { resourcePath: "/a", lockId: lock.lockId },
-    });
-  });
-
-  test("lives on when it was extended", async () => {
-    const clock = new ManualClock();
-    await using both = await connected({ clock });
-    const lock = await both.remote.acquireLock("/a", "ann", { ttl: "30s" });
-    await lock.extend("5m");
-    await clock.advance(60_000);
-    expect(lock.signal.aborted).toBe(false);
-    await clock.advance(240_000);
-    expect(lock.signal.aborted).toBe(true);
-  });
-
-  test("with autoExtend is extended at a third of its ttl", async () => {
-    const clock = new ManualClock();
-    await using both = await connected({ clock });
-    const lock = await both.remote.acquireLock("/a", "ann", { ttl: "30s", autoExtend: true });
-    const first = lock.expiresAt.getTime();
-    await clock.advance(10_001);
-    await until(() => lock.expiresAt.getTime() > first);
-    expect(lock.signal.aborted).toBe(false);
-  });
-
-  test("with autoExtend is told lost when the server no longer knows it", async () => {
-    const clock = new ManualClock();
-    await using both = await connected({ clock });
-    const lock = await both.remote.acquireLock("/a", "ann", { ttl: "30s", autoExtend: true });
-    await both.api.manager.forceRelease("/a", { reason: "x" });
-    await clock.advance(10_001);
-    await until(() => lock.signal.aborted);
-    expect(lock.signal.reason).toMatchObject({ code: "lost" });
-  });
-
-  test("with autoExtend is told lost in time when the server cannot be reached", async () => {
-    const clock = new ManualClock();
-    await using both = await connected({ clock });
-    const lock = await both.remote.acquireLock("/a", "ann", { ttl: "30s", autoExtend: true });
-    await both.api.server.close();
-    for (let second = 0; second < 30; second++) await clock.advance(1_000);
-    expect(lock.signal.reason).toMatchObject({ code: "lost" });
-  });
-
+describe("a lock acquired from a server", () => {
   test("may wait longer than it lives: its time begins when it is granted", async () => {
     await using both = await connected();
     const { api, remote } = both;
@@ -327,7 +273,7 @@ describe("closing", () => {
     await remote.close();
     expect((await waiting).code).toBe("closed");
     expect((await failure(remote.getStats())).code).toBe("closed");
-    expect(lock.signal.reason).toMatchObject({ code: "lost" });
+    expect(lock.signal.reason).toMatchObject({ code: "closed" });
     await until(async () => (await queueLength(api.manager, "/a")) === 0);
     expect((await api.manager.getLock("/b"))?.lockId).toBe(lock.lockId);
     await remote.close();
@@ -351,6 +297,6 @@ test("refuses an address that is none of a server", () => {
     "http://user:secret@localhost/",
     "http://localhost/?a=b",
   ]) {
-    expect(() => connectOverHttp(url, { clock: systemClock })).toThrow(LockError);
+    expect(() => connectLockManager(url, { clock: systemClock })).toThrow(LockError);
   }
 });

@@ -3,7 +3,7 @@
  * they expire: deadlines share buckets, coarse far away and finer the nearer they come (the hierarchical timing wheels of Varghese and Lauck, 1987).
  */
 import { Heap } from "heap-js";
-import type { Cancel, Clock } from "../clock/clock.js";
+import type { Cancel, Clock } from "./clock.js";
 
 /** The finest bucket, which bounds how late a deadline is served. A power of two. */
 export const finestMs = 4;

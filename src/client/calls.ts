@@ -1,0 +1,288 @@
+/** Calls of the server: each is answered once, whatever becomes of the connections meanwhile, or refused in time. */
+import type { z } from "zod";
+import { Aborts, type CallSignal } from "../aborts.js";
+import type { Clock } from "../clock/clock.js";
+import { Timed, TimerWheel } from "../clock/timer-wheel.js";
+import { invalid, LockError } from "../errors.js";
+import { problemSchema } from "../protocol/problem.js";
+import { maxFrameBytes, type Op } from "../protocol/wire.js";
+import { errorOf } from "./error-of.js";
+import { Link, type LinkParts } from "./link.js";
+
+/** How long an answer may take beyond what the call itself waits. */
+const answerTimeoutMs = 30_000;
+/** How long calls wait for a server that has been there before. */
+const outageMs = 10_000;
+/** What a frame has around a message. */
+const frameBytes = 64;
+
+/** What a call is to be taken for when no answer comes. */
+export type Kind =
+  /** It changes nothing. */
+  | "look"
+  /** It may have been carried out. */
+  | "change";
+
+export interface Call {
+  readonly op: Op;
+  readonly fields: object;
+  /** What it does, for error messages: `acquire "/a"`. */
+  readonly action: string;
+  readonly kind: Kind;
+  /** How long the server is asked to wait. */
+  readonly waitMs?: number;
+  /** What an acquire asks for: its paths in words, the first of them, for whom. */
+  readonly acquire?: { readonly name: string; readonly path: string; readonly agentId: string };
+  readonly signal?: CallSignal | undefined;
+}
+
+export interface Answered<Answer> {
+  readonly answer: Answer;
+  /** The call was made a second time, because no answer had come and the server did not know of the first. */
+  readonly repeated: boolean;
+}
+
+/** Whoever made a call. */
+interface Maker {
+  settle(result: unknown, repeated: boolean): void;
+  refuse(error: unknown): void;
+  /** An answer came after the caller had gone. */
+  settleLate(result: unknown): void;
+}
+
+/** One call without an answer. */
+class Pending extends Timed {
+  readonly id: number;
+  readonly message: string;
+  readonly call: Call;
+  readonly maker: Maker;
+  readonly #onTimeUp: (pending: Pending) => void;
+  /** The server may have heard it. */
+  isSent = false;
+  isRepeated = false;
+  /** Its caller was told something, and hears no more. */
+  isForsaken = false;
+  onAbort: (() => void) | undefined = undefined;
+
+  constructor(id: number, call: Call, maker: Maker, onTimeUp: (pending: Pending) => void) {
+    super();
+    this.id = id;
+    this.call = call;
+    this.message = JSON.stringify({ id, op: call.op, ...call.fields });
+    this.maker = maker;
+    this.#onTimeUp = onTimeUp;
+  }
+
+  onDue(): void {
+    this.#onTimeUp(this);
+  }
+}
+
+export interface CallsUser {
+  /** Locks are held, so that it is good to hear of them. */
+  readonly isWanted: () => boolean;
+  /** A message that answers no call. */
+  readonly onNews: (message: object) => void;
+  /** The server knows nothing of what was said before. Called before the calls without an answer are made again. */
+  readonly onFresh: () => void;
+}
+
+export class Calls {
+  readonly #clock: Clock;
+  readonly #place: string;
+  readonly #user: CallsUser;
+  readonly #link: Link;
+  readonly #wheel: TimerWheel;
+  readonly #aborts = new Aborts();
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
+  #closed: LockError | undefined = undefined;
+
+  constructor(parts: LinkParts, user: CallsUser) {
+    this.#clock = parts.clock;
+    this.#place = new URL(parts.url).host;
+    this.#user = user;
+    this.#wheel = new TimerWheel(parts.clock, { background: true });
+    this.#link = new Link(parts, {
+      isWanted: () => this.#pending.size > 0 || user.isWanted(),
+      onMessage: (message) => this.#hear(message),
+      onUp: (fresh) => this.#onUp(fresh),
+      onUnreachable: (why, forMs) => this.#onUnreachable(why, forMs),
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  /** What is wrong with the way to the server, in words. */
+  get trouble(): string | undefined {
+    return this.#link.trouble;
+  }
+
+  /** Has or gets a connection, to hear news. */
+  open(): void {
+    if (this.#closed === undefined) this.#link.open();
+  }
+
+  /**
+   * @throws LockError what the server refuses; `aborted`, `closed`; `store_unavailable` when it cannot be reached, or does not answer a look;
+   * `outcome_unknown` when it does not answer a change that it may have heard.
+   */
+  make<Answer>(
+    call: Call,
+    schema: z.ZodType<Answer>,
+    onLateAnswer?: (answer: Answer) => void,
+  ): Promise<Answered<Answer>> {
+    return new Promise((resolve, reject) => {
+      this.#begin(call, {
+        settle(result, repeated) {
+          const { data, success } = schema.safeParse(result);
+          if (success) resolve({ answer: data, repeated });
+          else reject(strange(call));
+        },
+        refuse: reject,
+        settleLate(result) {
+          const { data, success } = schema.safeParse(result);
+          if (success) onLateAnswer?.(data);
+        },
+      });
+    });
+  }
+
+  #begin(call: Call, maker: Maker): void {
+    if (this.#closed !== undefined) throw this.#closed;
+    const { signal } = call;
+    if (signal?.aborted) throw aborted(call, signal.reason, 0);
+    const pending = new Pending(++this.#lastId, call, maker, this.#onTimeUp);
+    checkLength(pending.message);
+    this.#pending.set(pending.id, pending);
+    const begunAt = this.#clock.monotonic();
+    this.#wheel.set(pending, begunAt + (call.waitMs ?? 0) + answerTimeoutMs);
+    if (signal !== undefined) {
+      pending.onAbort = () =>
+        this.#forsake(pending, aborted(call, signal.reason, this.#clock.monotonic() - begunAt));
+      this.#aborts.add(signal, pending.onAbort);
+    }
+    this.#send(pending);
+  }
+
+  /** Rejects what has no answer, and ends the connection. */
+  close(): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = new LockError("closed", "The lock manager is closed.");
+    for (const pending of this.#pending.values()) this.#refuse(pending, this.#closed);
+    this.#pending.clear();
+    this.#wheel.close();
+    this.#link.close();
+  }
+
+  #send(pending: Pending): void {
+    pending.isSent ||= this.#link.isUp;
+    this.#link.send(pending.message);
+  }
+
+  // What comes of them
+
+  #hear(message: object): void {
+    if (!("id" in message)) {
+      this.#user.onNews(message);
+      return;
+    }
+    const pending = this.#pending.get(Number(message.id));
+    if (pending === undefined) return;
+    this.#pending.delete(pending.id);
+    this.#wheel.remove(pending);
+    if ("result" in message) {
+      this.#ignoreSignal(pending);
+      if (pending.isForsaken) pending.maker.settleLate(message.result);
+      else pending.maker.settle(message.result, pending.isRepeated);
+      return;
+    }
+    const { data } = problemSchema.safeParse("error" in message ? message.error : undefined);
+    this.#refuse(pending, data === undefined ? strange(pending.call) : errorOf(data));
+  }
+
+  /** The caller hears no more of it, the server is told, and what comes of it all the same is heard by `onLateAnswer`. */
+  #forsake(pending: Pending, error: LockError): void {
+    this.#refuse(pending, error);
+    if (pending.isForsaken) return;
+    pending.isForsaken = true;
+    if (pending.call.waitMs === undefined) return;
+    this.#link.send(JSON.stringify({ id: 0, op: "cancel", call: pending.id }));
+    this.#wheel.set(pending, this.#clock.monotonic() + answerTimeoutMs);
+  }
+
+  readonly #onTimeUp = (pending: Pending): void => {
+    if (pending.isForsaken) this.#pending.delete(pending.id);
+    else this.#forsake(pending, this.#unanswered(pending, "in time"));
+  };
+
+  #onUp(fresh: boolean): void {
+    if (fresh) this.#user.onFresh();
+    for (const pending of this.#pending.values()) {
+      if (fresh) {
+        pending.isRepeated = pending.isSent;
+        if (!pending.isForsaken) this.#link.send(pending.message);
+      }
+      pending.isSent = true;
+    }
+    // Nobody can tell any more what came of those.
+    if (fresh) for (const [id, { isForsaken }] of this.#pending) if (isForsaken) this.#pending.delete(id);
+  }
+
+  #onUnreachable(why: string, forMs: number | undefined): void {
+    if (forMs !== undefined && forMs < outageMs) return;
+    for (const pending of this.#pending.values()) {
+      this.#wheel.remove(pending);
+      this.#refuse(pending, this.#unanswered(pending, why));
+    }
+    this.#pending.clear();
+  }
+
+  #unanswered({ call: { action, kind }, isSent }: Pending, why: string): LockError {
+    if (isSent && kind === "change") {
+      const message = `The outcome of the call to ${action} is unknown: the server at ${this.#place} did not answer (${why}).`;
+      return new LockError("outcome_unknown", message);
+    }
+    const message = `Cannot ${action}: the server at ${this.#place} cannot be reached (${why}).`;
+    return new LockError("store_unavailable", message, {
+      next: [
+        "Check the address, and that the server runs.",
+        "Nothing was changed: then make the call again.",
+      ],
+    });
+  }
+
+  #refuse(pending: Pending, error: unknown): void {
+    this.#ignoreSignal(pending);
+    pending.maker.refuse(error);
+  }
+
+  #ignoreSignal(pending: Pending): void {
+    const { onAbort, call } = pending;
+    if (onAbort === undefined || call.signal === undefined) return;
+    this.#aborts.remove(call.signal, onAbort);
+    pending.onAbort = undefined;
+  }
+}
+
+function aborted({ acquire }: Call, cause: unknown, waitedMs: number): LockError {
+  if (acquire === undefined)
+    return new LockError("aborted", "The call was aborted by its caller.", {}, { cause });
+  const { name, path, agentId } = acquire;
+  const message = `The acquire of ${name} was aborted by its caller.`;
+  return new LockError("aborted", message, { resourcePath: path, agentId, waitedMs }, { cause });
+}
+
+function strange({ action }: Call): LockError {
+  return new LockError("outcome_unknown", `What answered the call to ${action} is no server of this kind.`);
+}
+
+/** @throws LockError `invalid` for what the server would not take. */
+function checkLength(message: string): void {
+  if (message.length * 3 < maxFrameBytes - frameBytes) return;
+  const bytes = new TextEncoder().encode(message).length;
+  if (bytes >= maxFrameBytes - frameBytes)
+    throw invalid("call", `${bytes} bytes`, `at most ${maxFrameBytes - frameBytes} bytes of JSON`);
+}

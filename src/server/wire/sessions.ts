@@ -1,0 +1,88 @@
+/** All sessions of the server: those that have a connection, and those that are waited for. */
+import { randomUUID } from "node:crypto";
+import type { Cancel } from "../../clock/clock.js";
+import type { Services } from "../services.js";
+import { closeCodes, type Pipe } from "./pipe.js";
+import { Session } from "./session.js";
+
+/** How many sessions are waited for. Of more, the one that has been gone for longest ends. */
+const mostWaitedFor = 10_000;
+
+export class Sessions {
+  readonly #services: Services;
+  readonly #sessions = new Map<string, Session>();
+  /** Those without a connection, longest first, with what keeps them from ending. */
+  readonly #waitedFor = new Map<Session, Cancel>();
+  #isDraining = false;
+
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  get draining(): boolean {
+    return this.#isDraining;
+  }
+
+  begin(terms: { readonly agentId: string | undefined; readonly graceMs: number }): Session {
+    const session = new Session(this.#services, { id: randomUUID(), ...terms });
+    this.#sessions.set(session.id, session);
+    return session;
+  }
+
+  /** The session of this id, for a new connection to go on with. */
+  find(id: string): Session | undefined {
+    const session = this.#sessions.get(id);
+    return session?.isOver === true ? undefined : session;
+  }
+
+  attach(session: Session, pipe: Pipe, seen: number): void {
+    this.#stopWaiting(session);
+    session.attach(pipe, seen);
+  }
+
+  /** The connection is gone. @param forGood its caller said that it will not come back. */
+  detach(session: Session, pipe: Pipe, forGood: boolean): void {
+    if (!session.detach(pipe)) return;
+    if (forGood || session.graceMs === 0 || this.#isDraining || session.isOver) {
+      this.#end(session);
+      return;
+    }
+    const cancel = this.#services.clock.after(session.graceMs, () => this.#end(session), {
+      background: true,
+    });
+    this.#waitedFor.set(session, cancel);
+    const [longest] = this.#waitedFor.keys();
+    if (this.#waitedFor.size > mostWaitedFor && longest !== undefined) this.#end(longest);
+  }
+
+  /** Lets every session answer what it was asked, then ends it. New ones are not begun. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    await Promise.all([...this.#sessions.values()].map((session) => session.idle()));
+    this.close();
+  }
+
+  /** Ends every session. */
+  close(): void {
+    this.#isDraining = true;
+    for (const session of this.#sessions.values()) {
+      session.close(closeCodes.goingAway, "The server is shutting down.");
+      this.#end(session);
+    }
+  }
+
+  #stopWaiting(session: Session): void {
+    this.#waitedFor.get(session)?.();
+    this.#waitedFor.delete(session);
+  }
+
+  #end(session: Session): void {
+    this.#stopWaiting(session);
+    this.#sessions.delete(session.id);
+    session.end();
+  }
+}

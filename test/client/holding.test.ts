@@ -1,0 +1,104 @@
+/** What a holder counts on that has its lock from a server. */
+import { describe, expect, test } from "vitest";
+import { wired } from "./wired.js";
+
+describe("a lock acquired from a server", () => {
+  test("is told lost before it may have expired, when nobody extends it", async () => {
+    const { clock, wire, remote } = await theatre();
+    const lock = await wire.settled(remote.acquireLock("/a", "ann", { ttl: "30s" }));
+    await clock.advance(29_900);
+    expect(lock.signal.aborted).toBe(false);
+    await clock.advance(90);
+    expect(lock.signal.reason).toMatchObject({
+      code: "lost",
+      facts: { resourcePath: "/a", lockId: lock.lockId },
+    });
+  });
+
+  test("lives on when it was extended", async () => {
+    const { clock, wire, remote } = await theatre();
+    const lock = await wire.settled(remote.acquireLock("/a", "ann", { ttl: "30s" }));
+    await wire.settled(lock.extend("5m"));
+    await clock.advance(60_000);
+    expect(lock.signal.aborted).toBe(false);
+    await clock.advance(240_000);
+    expect(lock.signal.aborted).toBe(true);
+  });
+
+  test("with autoExtend is extended at a third of its ttl, with all the others in one message", async () => {
+    const { clock, wire, remote, server } = await theatre();
+    const locks = await wire.settled(
+      remote.acquireMultipleLocks(["/a", "/b", "/c"], "ann", { ttl: "30s", autoExtend: true }),
+    );
+    await clock.advance(500);
+    locks.push(await wire.settled(remote.acquireLock("/d", "bob", { ttl: "30s", autoExtend: true })));
+    const before = server.framesTaken;
+    await clock.advance(10_000);
+    expect(server.framesTaken - before).toBe(1);
+    await clock.advance(60_000);
+    for (const lock of locks) expect(lock.signal.aborted).toBe(false);
+  });
+
+  test("is told lost at once when an operator ends it", async () => {
+    const { wire, remote } = await theatre();
+    const lock = await wire.settled(remote.acquireLock("/a", "ann", { ttl: "30s" }));
+    const told = new Promise<void>((resolve) => lock.signal.addEventListener("abort", () => resolve()));
+    await wire.settled(wire.manager.forceRelease("/a", { reason: "x" }));
+    await told;
+    expect(lock.signal.reason).toMatchObject({
+      code: "lost",
+      message: expect.stringContaining("an operator released it"),
+    });
+  });
+
+  test("is told lost in time when the server cannot be reached, and since when that was so", async () => {
+    const { clock, wire, remote, server } = await theatre();
+    const lock = await wire.settled(remote.acquireLock("/a", "ann", { ttl: "30s", autoExtend: true }));
+    server.reachable(false);
+    await clock.advance(29_990);
+    expect(lock.signal.reason).toMatchObject({
+      code: "lost",
+      message: expect.stringMatching(/the server was last heard of 29s ago/),
+    });
+  });
+
+  test("is looked at before it is believed in, when the process was stopped", async () => {
+    const { clock, wire, remote } = await theatre();
+    const lock = await wire.settled(remote.acquireLock("/a", "ann", { ttl: "30s" }));
+    clock.stall(40_000);
+    expect(lock.signal.aborted).toBe(true);
+    expect(lock.signal.reason.message).toMatch(
+      /it may have been over for 1[01]s; this process was stopped for 1[01]s/,
+    );
+  });
+
+  test("that is shortened is counted on no longer than it may last", async () => {
+    const { clock, wire, remote, server } = await theatre();
+    const lock = await wire.settled(remote.acquireLock("/a", "ann", { ttl: "30s" }));
+    // The server hears it, and its answer is lost.
+    server.deafen();
+    lock.extend("5s").catch(() => undefined);
+    await clock.advance(4_900);
+    expect(lock.signal.aborted).toBe(false);
+    await clock.advance(100);
+    expect(lock.signal.aborted).toBe(true);
+    await wire.clock.settle();
+  });
+
+  test("is given back although an extension is under way", async () => {
+    const { clock, wire, remote } = await theatre();
+    const lock = await wire.settled(remote.acquireLock("/a", "ann", { ttl: "30s", autoExtend: true }));
+    const extending = lock.extend("1m");
+    const released = lock.release();
+    // The extension may be answered first, or the loss.
+    await wire.settled(Promise.allSettled([extending]));
+    expect(await released).toBe(true);
+    await clock.advance(60_000);
+    expect(await wire.settled(remote.getLock("/a"))).toBeUndefined();
+  });
+});
+
+async function theatre() {
+  const wire = await wired();
+  return { wire, clock: wire.clock, server: wire.server, remote: wire.connect() };
+}
