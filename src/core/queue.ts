@@ -98,10 +98,7 @@ export function promoteHead(view: View, resource: ResourcePath, maxLocks: number
     if (waiter === undefined) {
       // Left from the middle of the queue. Only counted on when it pays: the entry is written below anyway.
       view.leaveBehind(at);
-      view.putLock(path, {
-        holders: settled(record.holders, view.lockRevision(path)),
-        queue: { ...record.queue, head: n + 1 },
-      });
+      beginAt(view, path, n + 1);
       continue;
     }
     const granted = promotePlain(view, resource, n, at, waiter, maxLocks);
@@ -142,25 +139,28 @@ export function requestOf(waiter: WaitRecord, claim: Claim): Request {
 }
 
 /**
- * Lets a queue begin with the first who really waits, when somebody further behind had its turn: numbers that were left, and waiters whose manager is
- * dead, are taken off its front.
+ * Lets a queue begin with the first who really waits, when a request had its turn that was not its head: numbers that were left, and the waiters of dead
+ * managers that it went past, are taken off the front.
  *
- * @param left the number of the request, which had its turn. Only those in its way were looked at closely.
+ * @param left the number of the request.
  */
 export function tidyFront(view: View, request: Request, path: string, left: number): void {
   if (view.lock(path)?.queue === undefined) return;
   for (const found of view.range(queueOf(path), queuePage)) {
     const { n } = placeOfWaitKey(found.key);
-    if (n === left || (conflict(request, path, asWaiter(found), path) && dropIfDead(view, path, found)))
-      continue;
-    const record = view.lock(path);
-    if (record?.queue === undefined || record.queue.head >= n) return;
-    view.putLock(path, {
-      holders: settled(record.holders, view.lockRevision(path)),
-      queue: { ...record.queue, head: n },
-    });
+    // Only those that were in its way were looked at closely.
+    const wasInTheWay = n < left && conflict(request, path, asWaiter(found), path);
+    if (n === left || (wasInTheWay && dropIfDead(view, path, found))) continue;
+    beginAt(view, path, n);
     return;
   }
+}
+
+function beginAt(view: View, path: string, n: number): void {
+  const record = view.lock(path);
+  if (record?.queue === undefined || record.queue.head >= n) return;
+  const holders = settled(record.holders, view.lockRevision(path));
+  view.putLock(path, { holders, queue: { ...record.queue, head: n } });
 }
 
 /** Removes waiters whose manager is dead or whose time is up, and says how many. Reads one page of the queue. */

@@ -103,7 +103,6 @@ export class Pipeline {
     this.#failures.close();
   }
 
-  /** It goes with the next job on its path, at the latest after so long. */
   #standAside(job: Job, patienceMs: number): void {
     if (this.#closed || !this.#queue.standAside(job, patienceMs, () => this.#enqueue(job)))
       this.#enqueue(job);
