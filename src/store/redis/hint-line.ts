@@ -117,7 +117,8 @@ function hearMessage(message: string, hear: HintListener): void {
   } catch {
     return;
   }
-  const [revision, ...lists]: unknown[] = Array.isArray(parts) ? parts : [];
+  const list: readonly unknown[] = Array.isArray(parts) ? parts : [];
+  const [revision, ...lists] = list;
   const texts = lists.flat().filter((text) => typeof text === "string");
   if (typeof revision === "number") hear(texts, revision);
 }

@@ -12,6 +12,25 @@ export function hintCases(it: Case): void {
     await ear.close();
   });
 
+  it("a listener hears at which revision it was announced", async (store) => {
+    const heard = Promise.withResolvers<number>();
+    const subscription = await store.subscribe((texts, revision) => {
+      if (texts.includes("/a")) heard.resolve(revision);
+    });
+    await announce(store, "/before");
+    const outcome = await attempt(store, { put: [{ key: "a", value: 1 }], announce: ["/a"] });
+    expect(outcome).toEqual({ applied: true, revision: await heard.promise });
+    await subscription.close();
+  });
+
+  it("a text of 2,800 bytes is heard, whatever is in it but line breaks", async (store) => {
+    const ear = await listen(store);
+    const text = "\t 1 \"'\\é😀".padEnd(2_790, "x");
+    await announce(store, text);
+    await ear.hears(text);
+    await ear.close();
+  });
+
   it("every listener hears, also when another one throws", async (store) => {
     const throwing = await store.subscribe(() => {
       throw new Error("This listener always fails.");
