@@ -12,7 +12,7 @@ import { searchForDeadlock } from "./deadlock-search.js";
 import type { AcquireInput } from "./inputs.js";
 import type { Attempts, Command, Commit, Job } from "./job.js";
 import type { Seat } from "./local-queue.js";
-import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
+import { aborted, closedError, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
 import type { Services } from "./services.js";
 import { type Hearing, type WaitingCall, waitOf } from "./waiting-call.js";
 import { submitPromotion, submitWithdrawal } from "./waiting-commands.js";
@@ -27,7 +27,6 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   request: Request;
   seats: readonly Seat<WaitingCall>[] = [];
   brother: WaitingCall | undefined = undefined;
-
   readonly #services: Services;
   readonly #timeoutMs: number;
   readonly #signal: AcquireTerms["signal"];
@@ -146,6 +145,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     presence.entered();
     room.enter(this, reply.places);
     this.#contend();
+    if (room.isClosed) this.#refusal ??= closedError();
     if (this.#refusal !== undefined) {
       this.#withdraw(this.#refusal.code);
       return;

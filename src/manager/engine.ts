@@ -263,7 +263,7 @@ export class Engine implements LockManager {
     const { store, ownsStore } = this.#options;
     this.#parts.revalidation.close();
     this.#parts.sweeper.close();
-    for (const call of this.#parts.room.calls()) call.stop(closedError());
+    this.#parts.room.close();
     const releases = (): Promise<unknown>[] =>
       giveBack ? [...this.#parts.held.all()].map((held) => this.#parts.commands.giveBack(held)) : [];
     // Once more at the end: for what was granted meanwhile.
@@ -271,7 +271,6 @@ export class Engine implements LockManager {
     await this.#patiently(work);
     pipeline.close();
     this.#parts.liveness.close();
-    this.#parts.room.close();
     this.#parts.held.abandonAll();
     deadlines.close();
     expiries.close();

@@ -16,6 +16,8 @@ import type { WaitingCall } from "./waiting-call.js";
 /** Where calls wait for their turn. */
 export interface Room {
   readonly isEmpty: boolean;
+  /** Whoever comes is to go. */
+  readonly isClosed: boolean;
   enter(call: WaitingCall, places: readonly number[]): void;
   leave(call: WaitingCall): void;
   /** An agent got a lock, which may give its other claims their turn. */

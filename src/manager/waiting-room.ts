@@ -11,6 +11,7 @@ import { type ResourcePath, storedPath } from "../core/resource-path.js";
 import { giveBack, requestOf } from "./aftermath.js";
 import type { Hint } from "./hint.js";
 import { LocalQueue, type Seat } from "./local-queue.js";
+import { closedError } from "./refusals.js";
 import type { Room, Services } from "./services.js";
 import type { WaitingCall } from "./waiting-call.js";
 
@@ -31,7 +32,7 @@ export class WaitingRoom implements Room {
   readonly #byRequest = new ChurnMap<string, WaitingCall>();
   readonly #byAgent = new ChurnMap<string, WaitingCall>();
   #cancelPoll: Cancel | undefined;
-  #closed = false;
+  isClosed = false;
 
   constructor(services: () => Services) {
     this.#services = services;
@@ -212,9 +213,11 @@ export class WaitingRoom implements Room {
     }
   }
 
+  /** Refuses all who wait, and all who come later. */
   close(): void {
-    this.#closed = true;
+    this.isClosed = true;
     this.#cancelPoll?.();
+    for (const call of this.calls()) call.stop(closedError());
   }
 
   /**
@@ -250,7 +253,7 @@ export class WaitingRoom implements Room {
   }
 
   #schedulePoll(): void {
-    if (this.#cancelPoll !== undefined || this.#closed) return;
+    if (this.#cancelPoll !== undefined || this.isClosed) return;
     const { clock, random } = this.#services();
     const delay = pollEveryMs * (0.75 + random() * 0.5);
     this.#cancelPoll = clock.after(
