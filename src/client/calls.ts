@@ -100,7 +100,8 @@ export class Calls {
 
   constructor(parts: LinkParts, user: CallsUser) {
     this.#clock = parts.clock;
-    this.#place = new URL(parts.url).host;
+    const { host, pathname } = new URL(parts.url);
+    this.#place = host || pathname.replace(/:.*$/, "");
     this.#user = user;
     this.#wheel = new TimerWheel(parts.clock, { background: true });
     this.#link = new Link(parts, {
@@ -115,14 +116,14 @@ export class Calls {
     return this.#closed !== undefined;
   }
 
+  /** @throws LockError `closed`. */
+  requireOpen(): void {
+    if (this.#closed !== undefined) throw this.#closed;
+  }
+
   /** What is wrong with the way to the server, in words. */
   get trouble(): string | undefined {
     return this.#link.trouble;
-  }
-
-  /** Has or gets a connection, to hear news. */
-  open(): void {
-    if (this.#closed === undefined) this.#link.open();
   }
 
   /**
@@ -151,7 +152,7 @@ export class Calls {
   }
 
   #begin(call: Call, maker: Maker): void {
-    if (this.#closed !== undefined) throw this.#closed;
+    this.requireOpen();
     const { signal } = call;
     if (signal?.aborted) throw aborted(call, signal.reason, 0);
     const pending = new Pending(++this.#lastId, call, maker, this.#onTimeUp);
@@ -231,13 +232,14 @@ export class Calls {
     if (fresh) for (const [id, { isForsaken }] of this.#pending) if (isForsaken) this.#pending.delete(id);
   }
 
-  #onUnreachable(why: string, forMs: number | undefined): void {
-    if (forMs !== undefined && forMs < outageMs) return;
+  #onUnreachable(why: string, forMs: number | undefined): "wait on" | "given up" {
+    if (forMs !== undefined && forMs < outageMs) return "wait on";
     for (const pending of this.#pending.values()) {
       this.#wheel.remove(pending);
       this.#refuse(pending, this.#unanswered(pending, why));
     }
     this.#pending.clear();
+    return "given up";
   }
 
   #unanswered({ call: { action, kind }, isSent }: Pending, why: string): LockError {

@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { acquireRequestSchema } from "./acquire.js";
 import { checkRequestSchema } from "./check.js";
+import { eventSchema, subscriptionFields } from "./event.js";
 import { extendRequestSchema } from "./extend.js";
 import { agentIdField, countField, lockIdField, resourcePathField, timeField } from "./fields.js";
 import { listRequestSchema } from "./list.js";
@@ -20,7 +21,7 @@ export const maxFrameBytes = 64 * 1024;
 
 /** How long a session outlives its connection unless its caller asks otherwise, and at most. */
 export const defaultGraceMs = 5_000;
-export const longestGraceMs = 60_000;
+const longestGraceMs = 60_000;
 
 /** The `timeout` of an acquire that waits until it has its turn. */
 export const forEver = "for ever";
@@ -53,6 +54,14 @@ export const callSchemas = {
   metrics: z.strictObject({ ...call, op: z.literal("metrics") }),
   /** Leaves the queue: the call of that id ends with `aborted`. */
   cancel: z.strictObject({ ...call, op: z.literal("cancel"), call: idField }),
+  /** Events come from now on, or from behind the event `since`, until `unsubscribe`. The caller numbers its subscriptions. */
+  subscribe: z.strictObject({
+    ...call,
+    op: z.literal("subscribe"),
+    subscription: idField,
+    ...subscriptionFields,
+  }),
+  unsubscribe: z.strictObject({ ...call, op: z.literal("unsubscribe"), subscription: idField }),
   ping: z.strictObject({ ...call, op: z.literal("ping") }),
 } as const;
 
@@ -96,8 +105,15 @@ export const lostSchema = z.object({
   lost: z.object({ resource_path: resourcePathField, lock_id: lockIdField, problem: problemSchema }),
 });
 
-export const resultSchema = z.object({ id: idField, result: z.unknown() });
-export const errorSchema = z.object({ id: idField.nullable(), error: problemSchema });
+/** An event of a subscription. */
+export const newsSchema = z.object({ subscription: idField, event: eventSchema });
+
+/** No more events of that subscription come. */
+export const endedSchema = z.object({ subscription: idField, ended: z.literal(true) });
+
+/** What `subscribe` answers: the events up to this id are not of the subscription. */
+export const unsubscribedSchema = z.object({ unsubscribed: z.boolean() });
+export const subscribedSchema = z.object({ position: z.int() });
 
 /** What `metrics` answers: Prometheus text exposition. */
 export const metricsTextSchema = z.object({ text: z.string() });

@@ -5,6 +5,8 @@ export async function allOf<Item, Result>(
   items: readonly Item[],
   act: (item: Item, index: number) => Promise<Result>,
 ): Promise<Result[]> {
+  const [only] = items;
+  if (items.length === 1 && only !== undefined) return [await act(only, 0)];
   const outcomes = await Promise.allSettled(items.map(act));
   return outcomes.map((outcome) => {
     if (outcome.status === "rejected") throw outcome.reason;

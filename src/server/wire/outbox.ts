@@ -27,6 +27,7 @@ export class Outbox {
   #messages: string[] = [];
   #kept: Frame[] = [];
   #keptBytes = 0;
+  #untoldBytes = 0;
   #count = 0;
   #isFlushing = false;
 
@@ -34,9 +35,9 @@ export class Outbox {
     this.#parts = parts;
   }
 
-  /** Frames made so far. */
-  get count(): number {
-    return this.#count;
+  /** What was told and has not been read, as far as that is known. */
+  get waitingBytes(): number {
+    return this.#keptBytes + this.#untoldBytes + (this.#pipe?.unsentBytes ?? 0);
   }
 
   /** Sends through this connection from now on, first again what was not seen. */
@@ -63,6 +64,7 @@ export class Outbox {
   /** @param message JSON. */
   tell(message: string): void {
     this.#messages.push(message);
+    this.#untoldBytes += message.length;
     if (this.#isFlushing) return;
     this.#isFlushing = true;
     // After everything that this turn settles.
@@ -74,18 +76,20 @@ export class Outbox {
     if (this.#messages.length === 0) return;
     const text = `[${this.#parts.head()},${this.#messages.join(",")}]`;
     this.#messages = [];
+    this.#untoldBytes = 0;
     this.#count++;
     if (this.#parts.keeps()) {
       this.#kept.push({ number: this.#count, text });
       this.#keptBytes += text.length;
     }
     this.#pipe?.send(text);
-    if (this.#keptBytes + (this.#pipe?.unsentBytes ?? 0) > mostWaitingBytes) this.#parts.onTooSlow();
+    if (this.waitingBytes > mostWaitingBytes) this.#parts.onTooSlow();
   };
 
   clear(): void {
     this.#messages = [];
     this.#kept = [];
     this.#keptBytes = 0;
+    this.#untoldBytes = 0;
   }
 }

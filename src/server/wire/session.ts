@@ -1,11 +1,11 @@
 /** One caller's talk with the server, over one connection after another. */
 import { invalid, LockError } from "../../errors.js";
-import type { AcquiredLock, CallSignal, LockManager } from "../../lock-manager.js";
+import type { AcquiredLock, LockManager } from "../../lock-manager.js";
 import { Handle } from "../../manager/handle.js";
 import type { End, EndListener } from "../../manager/lock-end.js";
 import { problemOf } from "../../protocol/problem.js";
 import { parseAs } from "../../protocol/validation.js";
-import { type Call, type Op, seenSchema } from "../../protocol/wire.js";
+import { type Op, seenSchema } from "../../protocol/wire.js";
 import { isExpected } from "../refusal-answer.js";
 import { theAgent } from "../request-agent.js";
 import type { Services } from "../services.js";
@@ -13,9 +13,12 @@ import { type Caller, calls } from "./calls.js";
 import { Cancellation } from "./cancellation.js";
 import { Outbox } from "./outbox.js";
 import { closeCodes, type Pipe } from "./pipe.js";
+import { Subscriptions } from "./subscriptions.js";
 
 /** Calls of one session that have not been answered, those that wait among them. */
 const mostCalls = 20_000;
+/** Events are told no faster than this much of them is read. */
+const crowdedBytes = 256 * 1024;
 
 export interface SessionTerms {
   readonly id: string;
@@ -29,6 +32,7 @@ export class Session implements Caller, EndListener {
   readonly id: string;
   readonly graceMs: number;
   readonly manager: LockManager;
+  readonly subscriptions: Subscriptions;
   readonly #services: Services;
   readonly #agentId: string | undefined;
   readonly #outbox: Outbox;
@@ -55,6 +59,11 @@ export class Session implements Caller, EndListener {
       head: () => `{"seen":${this.#seen},"store_time":"${this.manager.currentTime().toISOString()}"}`,
       keeps: () => this.graceMs > 0 && !this.#isOver,
       onTooSlow: () => this.#cutOff(),
+    });
+    this.subscriptions = new Subscriptions({
+      events: services.events,
+      tell: (message) => this.#outbox.tell(message),
+      isCrowded: () => this.#outbox.waitingBytes > crowdedBytes,
     });
   }
 
@@ -88,6 +97,7 @@ export class Session implements Caller, EndListener {
   receive(messages: readonly unknown[]): void {
     this.#seen++;
     for (const message of messages) this.#hear(message);
+    this.subscriptions.readOn();
   }
 
   /** Whoever waits leaves the queue, and what was granted and never told of, or was bound to this session, is given back. */
@@ -98,6 +108,7 @@ export class Session implements Caller, EndListener {
     for (const waiting of this.#waiting.values()) waiting.abort(gone);
     for (const lock of [...this.#untold, ...this.#bound.values()]) this.#giveBack(lock);
     this.#untold = [];
+    this.subscriptions.closeAll();
     this.#outbox.clear();
     this.#pipe = undefined;
   }
@@ -138,25 +149,40 @@ export class Session implements Caller, EndListener {
   #call(message: { readonly op: unknown }): void {
     const id = idOf(message);
     this.#calls++;
-    this.#run(message).then(
-      (result) => this.#answer(`{"id":${id},"result":${JSON.stringify(result)}}`),
-      (error: unknown) => {
-        this.#refuse(id, error);
-        this.#answer();
-      },
-    );
+    try {
+      const answer = this.#begin(message);
+      if (!(answer instanceof Promise)) this.#answer(id, answer);
+      else {
+        answer.then(
+          (result: object) => this.#answer(id, result),
+          (error: unknown) => this.#refuseCall(id, error),
+        );
+      }
+    } catch (error) {
+      this.#refuseCall(id, error);
+    }
   }
 
-  async #run(message: { readonly op: unknown }): Promise<object> {
+  #begin(message: { readonly op: unknown }): object | Promise<object> {
     const { op } = message;
     if (this.#calls > mostCalls) throw tooManyCalls();
     if (!isOp(op)) throw invalid("op", op, `one of ${Object.keys(calls).join(", ")}`);
     return calls[op](this, message);
   }
 
-  #answer(message?: string): void {
+  #answer(id: number | null, result: object): void {
+    if (!this.#isOver) this.#outbox.tell(`{"id":${id},"result":${JSON.stringify(result)}}`);
+    this.#answered(id);
+  }
+
+  #refuseCall(id: number | null, error: unknown): void {
+    this.#refuse(id, error);
+    this.#answered(id);
+  }
+
+  #answered(id: number | null): void {
     this.#calls--;
-    if (message !== undefined && !this.#isOver) this.#outbox.tell(message);
+    if (id !== null) this.#waiting.delete(id);
     this.#noticeIdle();
   }
 
@@ -180,21 +206,14 @@ export class Session implements Caller, EndListener {
 
   // For the calls
 
-  readonly agent = (fromCall: string | undefined): string | undefined => theAgent(this.#agentId, fromCall);
+  agent(fromCall: string | undefined): string | undefined {
+    return theAgent(this.#agentId, fromCall);
+  }
 
-  async acquire(
-    { id, bound }: Call<"acquire" | "acquire_multiple">,
-    acquire: (signal: CallSignal) => Promise<readonly AcquiredLock[]>,
-  ): Promise<readonly AcquiredLock[]> {
-    const signal = new Cancellation();
-    this.#waiting.set(id, signal);
-    try {
-      const locks = await acquire(signal);
-      for (const lock of locks) this.#keep(lock, bound === true);
-      return locks;
-    } finally {
-      if (this.#waiting.get(id) === signal) this.#waiting.delete(id);
-    }
+  cancellation(id: number): Cancellation {
+    const cancellation = new Cancellation();
+    this.#waiting.set(id, cancellation);
+    return cancellation;
   }
 
   cancel(id: number): boolean {
@@ -203,16 +222,15 @@ export class Session implements Caller, EndListener {
     return waiting !== undefined;
   }
 
-  async releasing<T>(lockIds: readonly (string | undefined)[], release: () => Promise<T>): Promise<T> {
-    for (const lockId of lockIds) if (lockId !== undefined) this.#leaving.add(lockId);
-    try {
-      return await release();
-    } finally {
-      for (const lockId of lockIds) if (lockId !== undefined) this.#leaving.delete(lockId);
-    }
+  leaving(lockId: string): void {
+    this.#leaving.add(lockId);
   }
 
-  #keep(lock: AcquiredLock, isBound: boolean): void {
+  left(lockId: string): void {
+    this.#leaving.delete(lockId);
+  }
+
+  keep(lock: AcquiredLock, isBound: boolean): void {
     if (this.#isOver) {
       this.#giveBack(lock);
       return;

@@ -1,7 +1,7 @@
 /** `GET /v1/ws`: WebSockets, from the handshake to the end. */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { type WebSocket, WebSocketServer } from "ws";
+import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { Cancel } from "../../clock/clock.js";
 import { maxFrameBytes, subprotocol } from "../../protocol/wire.js";
 import { agentInHeader } from "../request-agent.js";
@@ -71,7 +71,7 @@ export class WebSockets {
     socket.on("message", (data, isBinary) => {
       this.#alive.add(socket);
       if (isBinary) socket.close(1003, "Only text.");
-      else talk.receive(String(data));
+      else talk.receive(textOf(data));
     });
     socket.on("pong", () => this.#alive.add(socket));
     socket.on("ping", () => {
@@ -84,6 +84,11 @@ export class WebSockets {
       talk.end(code === normalClosure);
     });
   }
+}
+
+/** As this server is made, the frames of ws are buffers. */
+function textOf(data: RawData): string {
+  return Buffer.isBuffer(data) ? data.toString() : "";
 }
 
 function pipeTo(socket: WebSocket): Pipe {
