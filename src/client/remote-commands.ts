@@ -1,4 +1,5 @@
 /** What is asked of the server for locks, and what its answers mean for those that are held here. */
+import type { z } from "zod";
 import type { Clock } from "../clock/clock.js";
 import { toMilliseconds } from "../duration.js";
 import { invalid, LockError } from "../errors.js";
@@ -12,9 +13,10 @@ import type {
 } from "../lock-manager.js";
 import { lockFromJson, locksSchema } from "../protocol/lock.js";
 import { releasedSchema } from "../protocol/release.js";
-import type { Call, Calls } from "./calls.js";
+import type { Calls } from "./calls.js";
 import type { FollowUps } from "./follow-ups.js";
-import { acquireRemotely, type Paths } from "./remote-acquire.js";
+import type { Call, Expected } from "./pending.js";
+import { acquireCall, type Paths } from "./remote-acquire.js";
 import type { RemoteLock } from "./remote-lock.js";
 import type { RemoteLocks } from "./remote-locks.js";
 import type { RemoteViews } from "./remote-views.js";
@@ -44,20 +46,24 @@ export class RemoteCommands {
   }
 
   async acquire(paths: Paths, agentId: string, options: AcquireOptions): Promise<AcquiredLock[]> {
-    const locks = await acquireRemotely(
-      { calls: this.#parts.calls, giveBack: this.#giveBack },
-      paths,
-      agentId,
-      options,
-    );
-    return locks.map((lock) => this.#held.hold(lock, options.autoExtend === true));
+    const { answer } = await this.#parts.calls.make(acquireCall(paths, agentId, options), this.#granted);
+    const held = this.#held;
+    const autoExtend = options.autoExtend === true;
+    return answer.locks.map((lock) => held.hold(lockFromJson(lock), autoExtend));
   }
 
+  readonly #granted: Expected<z.output<typeof locksSchema>> = {
+    schema: locksSchema,
+    onLate: ({ locks }) => {
+      for (const lock of locks) this.#giveBack(lockFromJson(lock));
+    },
+  };
+
   /** Whoever has the lock by another call keeps it. */
-  readonly #giveBack = (lock: Lock): void => {
+  #giveBack(lock: Lock): void {
     if (this.#held.find(lock.resourcePath, lock.lockId) === undefined && !this.#parts.calls.isClosed)
       this.#parts.followUps.add(this.releaseOne(lock));
-  };
+  }
 
   async release(
     resourcePath: string,
@@ -67,14 +73,13 @@ export class RemoteCommands {
   ): Promise<boolean> {
     const call: Call = {
       op: "release",
-      action: `release ${JSON.stringify(resourcePath)}`,
       kind: "change",
       fields: { agent_id: agentId, locks: [{ resource_path: resourcePath, lock_id: lockId }] },
       signal: options.signal,
     };
     const remote = this.#held.find(resourcePath, lockId);
     const grants = remote?.grants;
-    const { answer, repeated } = await this.#parts.calls.make(call, releasedSchema);
+    const { answer, repeated } = await this.#parts.calls.make(call, { schema: releasedSchema });
     // Not if it was acquired again meanwhile: then only the handles of before are gone.
     if (remote !== undefined && remote.grants === grants)
       remote.end(() => wasReleased(resourcePath, agentId, lockId));
@@ -92,7 +97,6 @@ export class RemoteCommands {
     if (typeof ttl === "number" && !Number.isFinite(ttl)) throw invalid("ttl", ttl, "a finite duration");
     const call: Call = {
       op: "extend",
-      action: `extend ${JSON.stringify(resourcePath)}`,
       kind: "change",
       fields: { agent_id: agentId, ttl, locks: [{ resource_path: resourcePath, lock_id: lockId }] },
       signal: options.signal,
@@ -100,7 +104,7 @@ export class RemoteCommands {
     const remote = this.#held.find(resourcePath, lockId);
     const isKnown = remote?.openExtension(spanOf(ttl) ?? remote.lock.ttlMs);
     try {
-      const { answer } = await this.#parts.calls.make(call, locksSchema);
+      const { answer } = await this.#parts.calls.make(call, { schema: locksSchema });
       const [lock] = answer.locks.map(lockFromJson);
       if (lock === undefined)
         throw new LockError("outcome_unknown", "The server answered an extension with no lock.");
@@ -131,7 +135,6 @@ export class RemoteCommands {
     const { reason, lockId, by, signal } = options;
     const call: Call = {
       op: "release",
-      action: `release ${JSON.stringify(resourcePath)} by force`,
       kind: "change",
       fields: {
         force: true,
@@ -141,7 +144,7 @@ export class RemoteCommands {
       },
       signal,
     };
-    const { answer } = await this.#parts.calls.make(call, releasedSchema);
+    const { answer } = await this.#parts.calls.make(call, { schema: releasedSchema });
     return (answer.locks ?? []).map(lockFromJson);
   }
 

@@ -71,14 +71,12 @@ export class RemoteEvents {
     const { number, filter, position: since, backlog } = subscription;
     const { prefix, types } = filter;
     const fields = { subscription: number, prefix, types, since };
-    this.#calls
-      .make({ op: "subscribe", fields, action: "watch events", kind: "look" }, subscribedSchema)
-      .then(
-        ({ answer: { position } }) => {
-          subscription.position ??= position;
-        },
-        (error: unknown) => backlog.fail(error instanceof Error ? error : new Error(String(error))),
-      );
+    this.#calls.make({ op: "subscribe", fields, kind: "look" }, { schema: subscribedSchema }).then(
+      ({ answer: { position } }) => {
+        subscription.position ??= position;
+      },
+      (error: unknown) => backlog.fail(error instanceof Error ? error : new Error(String(error))),
+    );
   }
 
   #forget(number: number): void {
@@ -86,10 +84,9 @@ export class RemoteEvents {
     const call = {
       op: "unsubscribe",
       fields: { subscription: number },
-      action: "watch no more",
       kind: "look",
     } as const;
-    this.#calls.make(call, unsubscribedSchema).catch(() => {
+    this.#calls.make(call, { schema: unsubscribedSchema }).catch(() => {
       // Whoever cannot say so is cut off, and then it is over too.
     });
   }
