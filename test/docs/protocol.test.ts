@@ -83,7 +83,7 @@ describe("the table", () => {
   test("of hello and that of welcome name their fields", () => {
     const [hello = "", welcome = ""] = document.split("\n| welcome |");
     expect(fieldsUnder(hello)).toEqual(Object.keys(helloSchema.shape.hello.shape));
-    const known = [...Object.keys(welcomeSchema.shape.welcome.shape), "max_frame_bytes"];
+    const known = Object.keys(welcomeSchema.shape.welcome.shape);
     expect(fieldsUnder(`## Sessions\n\n| welcome |${welcome}`).toSorted()).toEqual(known.toSorted());
   });
 
@@ -124,7 +124,7 @@ describe("what ends a connection has the code that is told:", () => {
 describe("a session has as many as is told, and no more:", () => {
   test.each([
     ["subscriptions of a session", (id: number) => ({ id, op: "subscribe", subscription: id })],
-    ["calls of a session without an answer, waits among them", (id: number) => ({ id, op: "ping" })],
+    ["calls of a session without an answer, waits among them", (id: number) => ({ id, op: "stats" })],
   ])("%s", async (what, callOf) => {
     const bound = boundOf(what);
     const calls = Array.from({ length: bound + 1 }, (_, index) => callOf(index + 1));
