@@ -161,12 +161,12 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     tellOfAcquire(this.#services, this.request, "contended", this.waitedMs);
   }
 
-  look(): void {
+  look(isAfresh = false): void {
     if (!this.isWaiting) return;
     const isLooking = this.#looks !== "none";
     this.#looks = isLooking ? "one more" : "one";
     if (isLooking) return;
-    submitPromotion(this.#services, this, {
+    submitPromotion(this.#services, this, isAfresh, {
       done: (reply, revision) => this.#looked(reply, revision),
       // The slow poll looks again; a caller with a timeout is refused when it has passed.
       failed: () => {
@@ -186,7 +186,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
       case "waiting":
         room.wakeAt(this, reply.until);
         room.passOn(this);
-        if (isToLookAgain) room.lookAfresh(this);
+        // What it had read may be older than the hint that came meanwhile.
+        if (isToLookAgain) this.look(true);
         return;
       case "gone":
         // Swept as abandoned: this process was stopped for too long.

@@ -9,6 +9,8 @@ export interface Command<Reply> {
   readonly path?: string | undefined;
   /** It lets a waiter have the lock whose turn may have come: nobody behind it gets on before it does. */
   readonly isInTurn?: boolean | undefined;
+  /** It is planned from nothing that was learned before it was submitted. */
+  readonly isAfresh?: boolean | undefined;
   /** How long the acquire that it is part of has waited, in milliseconds. */
   readonly waitedMs?: number | undefined;
   /** The transition; called again whenever the store turned out to be different. */

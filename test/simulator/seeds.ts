@@ -43,4 +43,10 @@ export const namedSeeds: readonly NamedSeed[] = [
     story:
       "a late request granted several paths, one of them ended, and when the caller gave up the others were left over",
   },
+  {
+    seed: 1_074_097_259,
+    story:
+      "waiters that had to look at the store once more forgot for that what everybody believed of the paths above, so that a hundred of them " +
+      "made each other read again and again",
+  },
 ];
