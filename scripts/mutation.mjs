@@ -1,4 +1,4 @@
-// Breaks the sources in small ways and looks whether a test notices: `npm run mutation -- --mutate src/core/queue.ts`. Takes hours without a choice of files.
+// Breaks the sources in small ways and looks whether a test notices: `npm run mutation -- core --mutate src/core/queue.ts`. Takes hours without a choice of files.
 
 import { spawnSync } from "node:child_process";
 import process from "node:process";
@@ -13,9 +13,14 @@ alone(() => {
   installIfStale("tools/mutation");
 });
 const stryker = "tools/mutation/node_modules/@stryker-mutator/core/bin/stryker.js";
-const { status } = spawnSync(
-  process.execPath,
-  [stryker, "run", "tools/mutation/stryker.config.mjs", ...process.argv.slice(2)],
-  { cwd: fileURLToPath(new URL("..", import.meta.url)), stdio: "inherit" },
-);
-process.exitCode = status ?? 1;
+const [first = "", ...others] = process.argv.slice(2);
+const isPart = first === "core" || first === "manager";
+const options = isPart ? others : process.argv.slice(2);
+for (const part of isPart ? [first] : ["core", "manager"]) {
+  const { status } = spawnSync(
+    process.execPath,
+    [stryker, "run", `tools/mutation/${part}.config.mjs`, ...options],
+    { cwd: fileURLToPath(new URL("..", import.meta.url)), stdio: "inherit" },
+  );
+  if (status !== 0) process.exitCode = status ?? 1;
+}

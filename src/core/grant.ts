@@ -30,11 +30,15 @@ const shownLocks = 5;
 export function findMismatch(view: View, request: Request): Refusal | undefined {
   for (const claim of request.claims) {
     const holder = ownHolder(view, claim.resource.path, request.agentId);
-    if (holder !== undefined && (holder.mode !== request.mode || holder.scope !== request.scope)) {
+    if (holder !== undefined && !suits(holder, request)) {
       return { kind: "mismatch", path: claim.resource.path, holder };
     }
   }
   return undefined;
+}
+
+function suits({ mode, scope }: Holder, request: Request): boolean {
+  return mode === request.mode && scope === request.scope;
 }
 
 export function notYetHeld(view: View, request: Request): readonly Claim[] {
@@ -65,8 +69,8 @@ function joinedBy({ joined }: Holder, lockId: string): string | true {
 }
 
 /**
- * The locks that a request has come to; nothing when it has not all of them. It was granted when every path is the agent's, one of them by this
- * request: the others it may have had before.
+ * The locks that a request has come to; nothing when it has not all of them. It was granted when every path is the agent's as it was asked for, one of
+ * them by this request: the others it may have had before.
  */
 export function locksOf(view: View, request: Request): readonly Granted[] | undefined {
   const granted: Granted[] = [];
@@ -74,7 +78,7 @@ export function locksOf(view: View, request: Request): readonly Granted[] | unde
   for (const { resource, lockId } of request.claims) {
     const { path } = resource;
     const holder = ownHolder(view, path, request.agentId);
-    if (holder === undefined) return undefined;
+    if (holder === undefined || !suits(holder, request)) return undefined;
     byThis ||= holder.lockId === lockId;
     granted.push({ path, holder });
   }

@@ -127,9 +127,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   /** Under other lock ids: another call of the agent may have known the old ones. What is left of a part goes. */
   #askAnew(): void {
     followUp(this.#services, this.request);
-    const failures = this.#job?.failures ?? 0;
     this.request = renewed(this.request, this.#services.newId);
-    this.#submit(failures);
+    this.#submit(this.#job?.failures);
   }
 
   #context(): { readonly waitedMs: number; readonly now: number } {
@@ -164,12 +163,12 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     tellOfAcquire(this.#services, this.request, "contended", this.waitedMs);
   }
 
-  look(): void {
+  look(isAfresh = false): void {
     if (!this.isWaiting) return;
     const isLooking = this.#looks !== "none";
     this.#looks = isLooking ? "one more" : "one";
     if (isLooking) return;
-    submitPromotion(this.#services, this, {
+    submitPromotion(this.#services, this, isAfresh, {
       done: (reply, revision) => this.#looked(reply, revision),
       // The slow poll looks again; a caller with a timeout is refused when it has passed.
       failed: () => {
@@ -189,7 +188,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
       case "waiting":
         room.wakeAt(this, reply.until);
         room.passOn(this);
-        if (isToLookAgain) room.lookAfresh(this);
+        // What it had read may be older than the hint that came meanwhile.
+        if (isToLookAgain) this.look(true);
         return;
       case "gone":
         // Swept as abandoned: this process was stopped for too long.

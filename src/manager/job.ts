@@ -13,6 +13,8 @@ export interface Command<Reply> {
    * How long it may wait for another command of this manager on its path, to share a commit with it, in milliseconds; asked before each try.
    */
   readonly patienceMs?: number | undefined;
+  /** It is planned from nothing that was learned before it was submitted. */
+  readonly isAfresh?: boolean | undefined;
   /** How long the acquire that it is part of has waited, in milliseconds. */
   readonly waitedMs?: number | undefined;
   /** The transition; called again whenever the store turned out to be different. */

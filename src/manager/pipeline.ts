@@ -202,7 +202,7 @@ export class Pipeline {
     }
     // Once something had to be read, or a guess was wrong, the rest is read as well instead of guessed. A waiter knows that something is there.
     const guesses = job.loads + job.conflicts === 0 && job.command.isInTurn !== true;
-    if (missing.length > 0 || (!guesses && job.reads.some((draft) => isGuess(draft)))) {
+    if (missing.length > 0 || (!guesses && job.reads.some((draft) => isGuess(draft, job)))) {
       this.#planner.undo();
       this.#failures.background(this.#load(job, missing));
       return true;
@@ -294,7 +294,7 @@ export class Pipeline {
   }
 }
 
-/** Nothing is known of it, and no earlier job of the batch has written it. */
-function isGuess({ cell, writer }: Draft): boolean {
-  return cell.learned === 0 && writer === 0;
+/** Nothing that counts is known of it, and no earlier job of the batch has written it. */
+function isGuess({ cell, writer }: Draft, { command, since }: Job): boolean {
+  return writer === 0 && cell.learned <= (command.isAfresh === true ? since : 0);
 }

@@ -28,8 +28,6 @@ export interface Room {
   lookInTurn(call: WaitingCall): void;
   /** The next in the queue may be able to go as well. */
   passOn(call: WaitingCall): void;
-  /** Looks at what the store says, instead of at what is believed: what was read before may be older than the hint that came meanwhile. */
-  lookAfresh(call: WaitingCall): void;
   /** Looks again at that store time. */
   wakeAt(call: WaitingCall, until: number): void;
   /** Delivers what a release granted in its own change. */

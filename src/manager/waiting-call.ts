@@ -17,8 +17,8 @@ export interface WaitingCall {
   readonly waitedMs: number;
   /** Its agent has locks as well: it may be waited for, and need not queue behind those that wait for it. */
   isEntangled: boolean;
-  /** Looks whether its turn has come. */
-  look(): void;
+  /** Looks whether its turn has come; `isAfresh`: at what the store says from now on, instead of at what is believed. */
+  look(isAfresh?: boolean): void;
   /** Refuses itself when it closed a deadlock. */
   lookForDeadlock(): void;
   /** Queues anew: its manager's id was given up. */

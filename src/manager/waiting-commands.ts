@@ -16,10 +16,14 @@ interface Waiting {
 
 const gone: WithdrawReply = { kind: "gone", blockers: [], queueLength: 0, rest: false };
 
-/** `done` is called only if the call still waits as it did; a grant that comes too late for that is given back. */
+/**
+ * `done` is called only if the call still waits as it did; a grant that comes too late for that is given back. `isAfresh`: what was believed before may
+ * be older than what it was woken by.
+ */
 export function submitPromotion(
   services: Services,
   call: Waiting,
+  isAfresh: boolean,
   on: { done(reply: PromoteReply, revision: number): void; failed(): void },
 ): void {
   const { pipeline, limits } = services;
@@ -28,6 +32,7 @@ export function submitPromotion(
   const promotion: Command<PromoteReply> = {
     path: call.path,
     isInTurn: true,
+    isAfresh,
     get waitedMs() {
       return call.waitedMs;
     },

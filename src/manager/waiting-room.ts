@@ -145,14 +145,6 @@ export class WaitingRoom implements Room {
     }
   }
 
-  lookAfresh(call: WaitingCall): void {
-    const { pipeline } = this.#services();
-    for (const { resource } of call.request.claims) {
-      for (const path of [resource.path, ...resource.ancestors]) pipeline.beliefs.forget(path);
-    }
-    call.look();
-  }
-
   /** An agent got a lock: whoever is ahead of its other claims may wait for that lock now, and is then no longer waited for. */
   granted(agentId: string): void {
     for (let call = this.#byAgent.get(agentId); call !== undefined; call = call.brother) {
@@ -269,7 +261,7 @@ export class WaitingRoom implements Room {
   #poll(): void {
     if (this.isEmpty) return;
     for (const queue of this.#byPath.values()) {
-      if (queue.first !== undefined) this.lookAfresh(queue.first.call);
+      queue.first?.call.look(true);
     }
     for (const call of this.#byRequest.values()) {
       if (!call.isEntangled) continue;

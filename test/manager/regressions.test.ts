@@ -1,6 +1,7 @@
 /** What random runs found, as stories of their own. */
 import { expect, test } from "vitest";
 import { FaultyStore } from "../support/faulty-store.js";
+import { CountingStore } from "./counting-store.js";
 import { Freezer } from "./freezer.js";
 import { refusal, stage, watch } from "./stage.js";
 
@@ -134,4 +135,21 @@ test("A lock that its agent acquired again while a release of it was fought out 
   expect(second.signal.aborted).toBe(false);
   expect(await play.run(second.release())).toBe(true);
   expect(await play.leftovers()).toEqual([]);
+});
+
+test("Waiters that look for their turn at the same time do not make each other read again.", async () => {
+  const play = stage();
+  const store = new CountingStore(play.store);
+  const locks = await play.manager({}, { store });
+  const paths = ["/a", "/b", "/c", "/d"];
+  const held = await locks.acquireMultipleLocks(paths, "host");
+  const calls = Array.from({ length: 160 }, (_, n) =>
+    watch(locks.acquireLock(paths[(n + Math.floor(n / 4)) % 4]!, `guest-${n % 4}`, { timeout: Infinity })),
+  );
+  await play.clock.settle();
+  const before = store.reads;
+  // Each guest is granted some, which gives its other calls a reason to look once more.
+  await play.run(Promise.all(held.map((lock) => lock.release())));
+  expect(calls.filter(({ state }) => state === "resolved").length).toBeGreaterThanOrEqual(4);
+  expect(store.reads - before).toBeLessThanOrEqual(8 * calls.length);
 });

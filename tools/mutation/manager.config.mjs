@@ -1,0 +1,6 @@
+/** Mutation tests of what the manager does around a commit, when it retries, and whom it wakes. */
+import { partOf } from "./common.mjs";
+
+export default partOf("manager", [
+  "src/manager/{acquire-call,aftermath,batch,failures,happenings,job,pipeline,planner,store-clock,waiting-commands,waiting-room}.ts",
+]);
