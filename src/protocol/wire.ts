@@ -66,7 +66,7 @@ export const callSchemas = {
 } as const;
 
 export type Op = keyof typeof callSchemas;
-export type Call<Name extends Op = Op> = z.output<(typeof callSchemas)[Name]>;
+type Call<Name extends Op = Op> = z.output<(typeof callSchemas)[Name]>;
 
 /** The first message of a caller that wants a session, alone in its frame. */
 export const helloSchema = z.strictObject({
