@@ -1,13 +1,14 @@
 /** Calls of the server: each is answered once, whatever becomes of the connections meanwhile, or refused in time. */
 import type { z } from "zod";
-import { Aborts, type CallSignal } from "../aborts.js";
+import { Aborts } from "../aborts.js";
 import type { Clock } from "../clock/clock.js";
-import { Timed, TimerWheel } from "../clock/timer-wheel.js";
+import { TimerWheel } from "../clock/timer-wheel.js";
 import { invalid, LockError } from "../errors.js";
 import { problemSchema } from "../protocol/problem.js";
-import { maxFrameBytes, type Op } from "../protocol/wire.js";
+import { maxFrameBytes } from "../protocol/wire.js";
 import { errorOf } from "./error-of.js";
 import { Link, type LinkParts } from "./link.js";
+import { type Call, type Maker, Pending } from "./pending.js";
 
 /** How long an answer may take beyond what the call itself waits. */
 const answerTimeoutMs = 30_000;
@@ -16,66 +17,10 @@ const outageMs = 10_000;
 /** What a frame has around a message. */
 const frameBytes = 64;
 
-/** What a call is to be taken for when no answer comes. */
-export type Kind =
-  /** It changes nothing. */
-  | "look"
-  /** It may have been carried out. */
-  | "change";
-
-export interface Call {
-  readonly op: Op;
-  readonly fields: object;
-  /** What it does, for error messages: `acquire "/a"`. */
-  readonly action: string;
-  readonly kind: Kind;
-  /** How long the server is asked to wait. */
-  readonly waitMs?: number;
-  /** What an acquire asks for: its paths in words, the first of them, for whom. */
-  readonly acquire?: { readonly name: string; readonly path: string; readonly agentId: string };
-  readonly signal?: CallSignal | undefined;
-}
-
 export interface Answered<Answer> {
   readonly answer: Answer;
   /** The call was made a second time, because no answer had come and the server did not know of the first. */
   readonly repeated: boolean;
-}
-
-/** Whoever made a call. */
-interface Maker {
-  settle(result: unknown, repeated: boolean): void;
-  refuse(error: unknown): void;
-  /** An answer came after the caller had gone. */
-  settleLate(result: unknown): void;
-}
-
-/** One call without an answer. */
-class Pending extends Timed {
-  readonly id: number;
-  readonly message: string;
-  readonly call: Call;
-  readonly maker: Maker;
-  readonly #onTimeUp: (pending: Pending) => void;
-  /** The server may have heard it. */
-  isSent = false;
-  isRepeated = false;
-  /** Its caller was told something, and hears no more. */
-  isForsaken = false;
-  onAbort: (() => void) | undefined = undefined;
-
-  constructor(id: number, call: Call, maker: Maker, onTimeUp: (pending: Pending) => void) {
-    super();
-    this.id = id;
-    this.call = call;
-    this.message = JSON.stringify({ id, op: call.op, ...call.fields });
-    this.maker = maker;
-    this.#onTimeUp = onTimeUp;
-  }
-
-  onDue(): void {
-    this.#onTimeUp(this);
-  }
 }
 
 export interface CallsUser {
@@ -155,17 +100,19 @@ export class Calls {
     this.requireOpen();
     const { signal } = call;
     if (signal?.aborted) throw aborted(call, signal.reason, 0);
-    const pending = new Pending(++this.#lastId, call, maker, this.#onTimeUp);
-    checkLength(pending.message);
-    this.#pending.set(pending.id, pending);
     const begunAt = this.#clock.monotonic();
+    const pending = new Pending(++this.#lastId, call, begunAt, maker, this.#onTimeUp);
+    const message = pending.message();
+    checkLength(message);
+    this.#pending.set(pending.id, pending);
     this.#wheel.set(pending, begunAt + (call.waitMs ?? 0) + answerTimeoutMs);
     if (signal !== undefined) {
       pending.onAbort = () =>
         this.#forsake(pending, aborted(call, signal.reason, this.#clock.monotonic() - begunAt));
       this.#aborts.add(signal, pending.onAbort);
     }
-    this.#send(pending);
+    pending.isSent = this.#link.isUp;
+    this.#link.send(message);
   }
 
   /** Rejects what has no answer, and ends the connection. */
@@ -176,11 +123,6 @@ export class Calls {
     this.#pending.clear();
     this.#wheel.close();
     this.#link.close();
-  }
-
-  #send(pending: Pending): void {
-    pending.isSent ||= this.#link.isUp;
-    this.#link.send(pending.message);
   }
 
   // What comes of them
@@ -222,14 +164,23 @@ export class Calls {
   #onUp(fresh: boolean): void {
     if (fresh) this.#user.onFresh();
     for (const pending of this.#pending.values()) {
-      if (fresh) {
-        pending.isRepeated = pending.isSent;
-        if (!pending.isForsaken) this.#link.send(pending.message);
-      }
+      if (fresh) this.#sayAgain(pending);
       pending.isSent = true;
     }
+  }
+
+  #sayAgain(pending: Pending): void {
+    const isOnce = pending.isSent && pending.call.kind === "once";
+    if (isOnce && !pending.isForsaken)
+      this.#refuse(pending, this.#unanswered(pending, "it has forgotten this client"));
     // Nobody can tell any more what came of those.
-    if (fresh) for (const [id, { isForsaken }] of this.#pending) if (isForsaken) this.#pending.delete(id);
+    if (isOnce || pending.isForsaken) {
+      this.#wheel.remove(pending);
+      this.#pending.delete(pending.id);
+      return;
+    }
+    pending.isRepeated = pending.isSent;
+    this.#link.send(pending.messageAgain(this.#clock.monotonic()));
   }
 
   #onUnreachable(why: string, forMs: number | undefined): "wait on" | "given up" {
@@ -243,7 +194,7 @@ export class Calls {
   }
 
   #unanswered({ call: { action, kind }, isSent }: Pending, why: string): LockError {
-    if (isSent && kind === "change") {
+    if (isSent && kind !== "look") {
       const message = `The outcome of the call to ${action} is unknown: the server at ${this.#place} did not answer (${why}).`;
       return new LockError("outcome_unknown", message);
     }

@@ -4,7 +4,8 @@ import { invalid } from "../errors.js";
 import type { AcquireOptions, Lock } from "../lock-manager.js";
 import { lockFromJson, locksSchema } from "../protocol/lock.js";
 import { forEver } from "../protocol/wire.js";
-import type { Call, Calls } from "./calls.js";
+import type { Calls } from "./calls.js";
+import type { Call } from "./pending.js";
 
 /** As in process, where it is the acquisition timeout of the configuration. */
 const defaultTimeoutMs = 5_000;

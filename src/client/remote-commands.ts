@@ -12,8 +12,9 @@ import type {
 } from "../lock-manager.js";
 import { lockFromJson, locksSchema } from "../protocol/lock.js";
 import { releasedSchema } from "../protocol/release.js";
-import type { Call, Calls } from "./calls.js";
+import type { Calls } from "./calls.js";
 import type { FollowUps } from "./follow-ups.js";
+import type { Call } from "./pending.js";
 import { acquireRemotely, type Paths } from "./remote-acquire.js";
 import type { RemoteLock } from "./remote-lock.js";
 import type { RemoteLocks } from "./remote-locks.js";
@@ -132,7 +133,8 @@ export class RemoteCommands {
     const call: Call = {
       op: "release",
       action: `release ${JSON.stringify(resourcePath)} by force`,
-      kind: "change",
+      // The second time it would end the locks of those who came next.
+      kind: lockId === undefined ? "once" : "change",
       fields: {
         force: true,
         reason,
