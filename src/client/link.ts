@@ -186,7 +186,7 @@ export class Link {
       return;
     }
     if (this.#state !== "up") this.#welcomed(value);
-    else if (Array.isArray(value)) this.#hear(value);
+    else if (Array.isArray(value)) this.#hear(value, frame.length);
   }
 
   #welcomed(message: unknown): void {
@@ -212,14 +212,14 @@ export class Link {
     this.#outgoing.flush();
   }
 
-  #hear([head, ...messages]: readonly unknown[]): void {
+  #hear([head, ...messages]: readonly unknown[], length: number): void {
     const { data } = headSchema.safeParse(head);
     if (data !== undefined) {
       const since = this.#outgoing.wasSeen(data.seen);
       // A frame that is sent again shows an old time.
       if (since !== undefined) this.#parts.storeTime.note(Date.parse(data.store_time), since);
     }
-    this.#outgoing.see();
+    this.#outgoing.see(length);
     for (const message of messages)
       if (typeof message === "object" && message !== null) this.#user.onMessage(message);
   }

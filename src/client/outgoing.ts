@@ -3,8 +3,9 @@ import type { Clock } from "../clock/clock.js";
 
 /** Frames are made no longer than this, in characters: three bytes each at the most, they stay below what the server takes. */
 const frameLength = 20_000;
-/** So many frames of the server are seen before it is told without anything else to say. */
+/** So many frames of the server, or characters of them, are seen before it is told without anything else to say: it waits with more. */
 const mostUntold = 64;
+const mostUntoldLength = 32 * 1024;
 
 /** Where frames go. */
 export interface Way {
@@ -32,6 +33,7 @@ export class Outgoing {
   #told = 0;
   /** Frames of ours that the server has seen, and when the last of them was sent. */
   #wasSeen = 0;
+  #untoldLength = 0;
   #seenSentAt = 0;
 
   constructor(clock: Clock, way: Way) {
@@ -53,9 +55,11 @@ export class Outgoing {
   }
 
   /** A frame of the server was seen. */
-  see(): void {
+  see(length: number): void {
     this.#seen++;
-    if (this.#seen - this.#told >= mostUntold && !this.#isGathering) this.say(`{"seen":${this.#seen}}`);
+    this.#untoldLength += length;
+    const isMuch = this.#seen - this.#told >= mostUntold || this.#untoldLength >= mostUntoldLength;
+    if (isMuch && !this.#isGathering) this.say(`{"seen":${this.#seen}}`);
   }
 
   /**
@@ -78,7 +82,7 @@ export class Outgoing {
   /** What the server has not seen, once more. It has just been told what was seen of its own. */
   repeat(): void {
     for (const { text } of this.#kept) this.#way.send(text);
-    this.#told = this.#seen;
+    this.#tell();
   }
 
   /** A new session, in which nothing was said. */
@@ -88,7 +92,7 @@ export class Outgoing {
     this.#made = 0;
     this.#wasSeen = 0;
     this.#seen = 0;
-    this.#told = 0;
+    this.#tell();
   }
 
   flush(): void {
@@ -97,7 +101,7 @@ export class Outgoing {
     this.#messages = [];
     for (let next = 0; next < messages.length; ) {
       const parts: string[] = this.#told === this.#seen ? [] : [`{"seen":${this.#seen}}`];
-      this.#told = this.#seen;
+      this.#tell();
       let length = 0;
       do {
         const message = messages[next++] ?? "";
@@ -108,6 +112,12 @@ export class Outgoing {
       this.#kept.push({ number: ++this.#made, text, sentAt: this.#clock.monotonic() });
       this.#way.send(text);
     }
+  }
+
+  /** The server knows what was seen. */
+  #tell(): void {
+    this.#told = this.#seen;
+    this.#untoldLength = 0;
   }
 
   /** Waits until a turn of microtasks has nothing to add. */

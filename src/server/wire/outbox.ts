@@ -63,6 +63,11 @@ export class Outbox {
 
   /** @param message JSON. */
   tell(message: string): void {
+    // One message may be as long as it likes; of many, this turn keeps no more than any other.
+    if (this.#untoldBytes > mostWaitingBytes) {
+      this.#parts.onTooSlow();
+      return;
+    }
     this.#messages.push(message);
     this.#untoldBytes += message.length;
     if (this.#isFlushing) return;
@@ -71,9 +76,18 @@ export class Outbox {
     process.nextTick(this.#flush);
   }
 
+  /** Sends at once what was told in this turn. */
+  flush(): void {
+    this.#flush();
+  }
+
   readonly #flush = (): void => {
     this.#isFlushing = false;
     if (this.#messages.length === 0) return;
+    if (this.waitingBytes - this.#untoldBytes > mostWaitingBytes) {
+      this.#parts.onTooSlow();
+      return;
+    }
     const text = `[${this.#parts.head()},${this.#messages.join(",")}]`;
     this.#messages = [];
     this.#untoldBytes = 0;
@@ -83,7 +97,6 @@ export class Outbox {
       this.#keptBytes += text.length;
     }
     this.#pipe?.send(text);
-    if (this.waitingBytes > mostWaitingBytes) this.#parts.onTooSlow();
   };
 
   clear(): void {

@@ -11,13 +11,14 @@ import { theAgent } from "../request-agent.js";
 import type { Services } from "../services.js";
 import { type Caller, calls } from "./calls.js";
 import { Cancellation } from "./cancellation.js";
+import { Looks } from "./looks.js";
 import { Outbox } from "./outbox.js";
 import { closeCodes, type Pipe } from "./pipe.js";
 import { Subscriptions } from "./subscriptions.js";
 
 /** Calls of one session that have not been answered, those that wait among them. */
 const mostCalls = 20_000;
-/** Events are told no faster than this much of them is read. */
+/** Events and long answers are told no faster than this much of them is read. */
 const crowdedBytes = 256 * 1024;
 
 export interface SessionTerms {
@@ -33,6 +34,7 @@ export class Session implements Caller, EndListener {
   readonly graceMs: number;
   readonly manager: LockManager;
   readonly subscriptions: Subscriptions;
+  readonly looks: Looks;
   readonly #services: Services;
   readonly agentId: string | undefined;
   readonly #outbox: Outbox;
@@ -60,11 +62,10 @@ export class Session implements Caller, EndListener {
       keeps: () => this.graceMs > 0 && !this.#isOver,
       onTooSlow: () => this.#cutOff(),
     });
-    this.subscriptions = new Subscriptions({
-      events: services.events,
-      tell: (message) => this.#outbox.tell(message),
-      isCrowded: () => this.#outbox.waitingBytes > crowdedBytes,
-    });
+    const isCrowded = (): boolean => this.#outbox.waitingBytes > crowdedBytes;
+    const tell = (message: string): void => this.#outbox.tell(message);
+    this.subscriptions = new Subscriptions({ events: services.events, tell, isCrowded });
+    this.looks = new Looks(isCrowded);
   }
 
   /** Frames of the caller that were taken in. */
@@ -90,9 +91,14 @@ export class Session implements Caller, EndListener {
     this.#outbox.attach(pipe);
   }
 
-  /** False when the session has another connection already. */
+  /** Whether it goes on over this connection, and not over another one or not at all. */
+  isOn(pipe: Pipe): boolean {
+    return this.#pipe === pipe;
+  }
+
+  /** False when the session is not on this connection. */
   detach(pipe: Pipe): boolean {
-    if (this.#pipe !== pipe) return false;
+    if (!this.isOn(pipe)) return false;
     this.#pipe = undefined;
     this.#outbox.detach();
     return true;
@@ -102,7 +108,13 @@ export class Session implements Caller, EndListener {
   receive(messages: readonly unknown[]): void {
     this.#seen++;
     for (const message of messages) this.#hear(message);
+    this.goOn();
+  }
+
+  /** The caller may have read something, so that there is room for more. */
+  goOn(): void {
     this.subscriptions.readOn();
+    this.looks.goOn();
   }
 
   /** Whoever waits leaves the queue, and what was granted and never told of, or was bound to this session, is given back. */
@@ -114,6 +126,7 @@ export class Session implements Caller, EndListener {
     for (const lock of [...this.#untold, ...this.#bound.values()]) this.#giveBack(lock);
     this.#untold = [];
     this.subscriptions.closeAll();
+    this.looks.refuseAll(gone);
     this.#outbox.clear();
     this.#pipe = undefined;
   }
@@ -127,6 +140,7 @@ export class Session implements Caller, EndListener {
   }
 
   close(code: number, reason: string): void {
+    this.#outbox.flush();
     this.#pipe?.close(code, reason);
   }
 
@@ -153,6 +167,10 @@ export class Session implements Caller, EndListener {
 
   #call(message: { readonly op: unknown }): void {
     const id = idOf(message);
+    if (id !== null && this.#waiting.has(id)) {
+      this.#refuse(id, invalid("id", id, "a number that no acquire has which still waits"));
+      return;
+    }
     this.#calls++;
     try {
       const answer = this.#begin(message);

@@ -27,11 +27,17 @@ export class Talk {
   receive(frame: string): void {
     try {
       const messages = messagesOf(frame);
-      if (this.#session !== undefined) this.#session.receive(messages);
-      else this.#begin(messages);
+      if (this.#session === undefined) this.#begin(messages);
+      // What comes late over a connection that was given up is said again over the one that took its place.
+      else if (this.#session.isOn(this.#pipe)) this.#session.receive(messages);
     } catch (error) {
       this.#refuse(error);
     }
+  }
+
+  /** Everything that was sent has left this process. */
+  drained(): void {
+    this.#session?.goOn();
   }
 
   /** @param forGood the caller said that it will not come back. */
