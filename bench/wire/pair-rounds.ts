@@ -3,8 +3,11 @@ import type { Pace } from "../rounds.js";
 import { median } from "../statistics.js";
 import type { Pair, PairReport } from "./pair.js";
 
+/** JavaScript is slow until its hot code is compiled, which takes some seconds, and longer where everything shares one core. */
+const warmUpRounds = 4;
+
 /**
- * Reports of each pair by its name. The first, shorter round of each is for warming up and does not count. Who fails is named, and left out from there.
+ * Reports of each pair by its name. The first, longer round of each is for warming up and does not count. Who fails is named, and left out from there.
  */
 export async function pairsInTurns(
   pairs: readonly Pair[],
@@ -22,7 +25,7 @@ export async function pairsInTurns(
       return undefined;
     }
   };
-  for (const pair of pairs) await attempt(pair, pace.seconds / 2);
+  for (const pair of pairs) await attempt(pair, pace.seconds * warmUpRounds);
   for (let n = 0; n < pace.rounds; n++) {
     for (const [pair, done] of reports) {
       const report = await attempt(pair, pace.seconds);
