@@ -166,8 +166,9 @@ function same(value: unknown): unknown {
   });
   return JSON.parse(
     text
-      .replace(/[0-9a-f-]{36}/g, "ID")
+      .replace(/[0-9a-f-]{32,36}/g, "ID")
       .replace(/until \S+ \(in \w+\)/g, "until then")
+      .replace(/only [a-z_, ]+/g, "only those")
       .replace(/after waiting \d+ms/g, "after a while"),
   );
 }
