@@ -1,8 +1,7 @@
 /** Events that wait for their reader: an iterator that somebody else fills. */
 import type { LockEvent } from "./lock-manager.js";
 
-/** A reader further behind than this misses events, and is told so. */
-const longestBacklog = 1_000;
+const defaultLongest = 1_000;
 
 interface Waiting {
   readonly resolve: (result: IteratorResult<LockEvent>) => void;
@@ -14,6 +13,8 @@ export interface BacklogTerms {
   readonly signal?: AbortSignal | undefined;
   /** Where a `reset` stands. */
   readonly prefix?: string | undefined;
+  /** A reader further behind than this misses events, and is told so. Default 1,000. */
+  readonly longest?: number;
   /** Called once, unless the signal was aborted from the start. */
   readonly onEnd: () => void;
 }
@@ -43,7 +44,7 @@ export class EventBacklog implements AsyncIterableIterator<LockEvent> {
       waiting.resolve({ done: false, value: event });
       return;
     }
-    if (this.#events.length >= longestBacklog) {
+    if (this.#events.length >= (this.#terms.longest ?? defaultLongest)) {
       const { id, at } = event;
       const { prefix = "/" } = this.#terms;
       this.#events = [{ id: id - 1, type: "reset", at, resourcePath: prefix, resourceType: "/" }];

@@ -5,6 +5,9 @@ import { eventFromJson } from "../protocol/event.js";
 import { endedSchema, newsSchema, subscribedSchema, unsubscribedSchema } from "../protocol/wire.js";
 import type { Calls } from "./calls.js";
 
+/** More than a frame can bring, so that nobody who reads misses any; as many as the server remembers. */
+const longestBacklog = 10_000;
+
 interface Subscription {
   readonly number: number;
   readonly filter: EventFilter;
@@ -31,6 +34,7 @@ export class RemoteEvents {
     const backlog = new EventBacklog({
       signal: filter.signal,
       prefix: filter.prefix,
+      longest: longestBacklog,
       onEnd: () => this.#forget(number),
     });
     if (backlog.ended) return backlog;

@@ -22,7 +22,8 @@ export class RawCaller {
   readonly socket: WebSocket;
   /** Everything that was heard, but what begins each frame. */
   readonly heard: Said[] = [];
-  frames = 0;
+  /** Frames of its session that were seen. */
+  seen = 0;
   #lastId = 0;
   #waiting: (() => void)[] = [];
   /** Resolves with the code once the connection is closed. */
@@ -36,9 +37,10 @@ export class RawCaller {
     socket.on("close", () => this.#wake());
     socket.on("message", (data) => {
       const frame: Said | readonly Said[] = JSON.parse(String(data));
-      this.frames++;
-      if (Array.isArray(frame)) this.heard.push(...frame.slice(1));
-      else this.heard.push(frame as Said);
+      if (Array.isArray(frame)) {
+        this.seen++;
+        this.heard.push(...frame.slice(1));
+      } else this.heard.push(frame as Said);
       this.#wake();
     });
   }
@@ -56,8 +58,12 @@ export class RawCaller {
   }
 
   /** With a session. */
-  static async greeting(port: number, hello: object = {}): Promise<RawCaller> {
+  static async greeting(
+    port: number,
+    hello: { readonly session?: string; readonly seen?: number; readonly grace_ms?: number } = {},
+  ): Promise<RawCaller> {
     const caller = await RawCaller.to(port);
+    caller.seen = hello.seen ?? 0;
     caller.say({ hello });
     await caller.hears(({ welcome }) => welcome !== undefined);
     return caller;

@@ -14,14 +14,12 @@ import { extendLocks } from "../extend-request.js";
 import { refuseMixtures, releasedToJson, releaseLocks } from "../release-request.js";
 import { required } from "../request-agent.js";
 import type { Cancellation } from "./cancellation.js";
-import type { Looks } from "./looks.js";
 import type { Subscriptions } from "./subscriptions.js";
 
 /** The session that a call came in. */
 export interface Caller {
   readonly manager: LockManager;
   readonly subscriptions: Subscriptions;
-  readonly looks: Looks;
   /** The agent of a call that names none or this one. @throws LockError `invalid` when it names another than the connection. */
   agent(fromCall: string | undefined): string | undefined;
   /** How a call that waits is called off. */
@@ -45,13 +43,8 @@ function takes<Schema extends z.ZodType>(
   return (caller, message) => run(caller, parseAs(schema, message));
 }
 
-/** A call whose answer may be long. @throws LockError `invalid`. */
-function looks<Schema extends z.ZodType>(
-  schema: Schema,
-  look: (caller: Caller, call: z.output<Schema>) => Promise<object>,
-): Run {
-  return takes(schema, (caller, call) => caller.looks.make(() => look(caller, call)));
-}
+/** Calls that change nothing, and whose answers may be long. */
+export const looks: ReadonlySet<unknown> = new Set<Op>(["check", "list", "resource", "agent", "metrics"]);
 
 export const calls: { readonly [Name in Op]: Run } = {
   acquire: takes(callSchemas.acquire, (caller, call) => {
@@ -84,19 +77,19 @@ export const calls: { readonly [Name in Op]: Run } = {
       for (const { lock_id } of named ?? []) if (lock_id !== undefined) caller.left(lock_id);
     }
   }),
-  check: looks(callSchemas.check, async (caller, call) => {
+  check: takes(callSchemas.check, async (caller, call) => {
     const { manager } = caller;
     const agentId = required(caller.agent(call.agent_id));
     const result = await manager.checkLocks(call.resource_paths, agentId);
     return checkResultToJson(result, manager.currentTime());
   }),
-  list: looks(callSchemas.list, async ({ manager }, call) => {
+  list: takes(callSchemas.list, async ({ manager }, call) => {
     return lockPageToJson(await manager.listLocks(listFilter(call)), manager.currentTime());
   }),
-  resource: looks(callSchemas.resource, async ({ manager }, call) => {
+  resource: takes(callSchemas.resource, async ({ manager }, call) => {
     return resourceStateToJson(await manager.getResource(call.resource_path), manager.currentTime());
   }),
-  agent: looks(callSchemas.agent, async (caller, call) => {
+  agent: takes(callSchemas.agent, async (caller, call) => {
     const { manager } = caller;
     const state = await manager.getAgent(required(caller.agent(call.agent_id)));
     return agentStateToJson(state, manager.currentTime());
@@ -104,7 +97,7 @@ export const calls: { readonly [Name in Op]: Run } = {
   stats: takes(callSchemas.stats, async ({ manager }) => {
     return statsToJson(await manager.getStats(), manager.currentTime());
   }),
-  metrics: looks(callSchemas.metrics, async ({ manager }) => {
+  metrics: takes(callSchemas.metrics, async ({ manager }) => {
     return { text: await manager.metrics() };
   }),
   cancel: takes(callSchemas.cancel, (caller, call) => {

@@ -1,49 +1,55 @@
-/** Looks, whose answers may be long: a few at a time are made, and no faster than the caller reads what they answer. */
+/** Looks, whose answers may be long: a few at a time are made, and no more is told of what they saw than the caller reads. */
 
 const mostAtOnce = 8;
 
-interface Waiting {
-  readonly begin: () => void;
-  readonly refuse: (error: Error) => void;
+/** Resolves with the answer, JSON. Never rejects. */
+type Look = () => Promise<string>;
+
+export interface LooksParts {
+  /** Enough waits to be read by the caller. */
+  readonly isCrowded: () => boolean;
+  readonly answer: (answer: string) => void;
 }
 
 export class Looks {
-  readonly #isCrowded: () => boolean;
-  #waiting: Waiting[] = [];
-  #running = 0;
+  readonly #parts: LooksParts;
+  #waiting: Look[] = [];
+  #answers: string[] = [];
+  /** Begun, and their answers not told. */
+  #open = 0;
 
-  /** @param isCrowded enough waits to be read by the caller. */
-  constructor(isCrowded: () => boolean) {
-    this.#isCrowded = isCrowded;
+  constructor(parts: LooksParts) {
+    this.#parts = parts;
   }
 
-  /** @throws whatever `look` does, and what `refuseAll` says. */
-  async make<T>(look: () => Promise<T>): Promise<T> {
-    if (this.#isFull()) await new Promise<void>((begin, refuse) => this.#waiting.push({ begin, refuse }));
-    else this.#running++;
-    try {
-      return await look();
-    } finally {
-      this.#running--;
-      this.goOn();
-    }
+  make(look: Look): void {
+    this.#waiting.push(look);
+    this.goOn();
   }
 
   /** The caller may have read something, so that there is room. */
   goOn(): void {
-    while (this.#waiting.length > 0 && !this.#isFull()) {
-      this.#running++;
-      this.#waiting.shift()?.begin();
+    const { isCrowded, answer } = this.#parts;
+    while (this.#answers.length > 0 && !isCrowded()) {
+      this.#open--;
+      answer(this.#answers.shift() ?? "");
+    }
+    while (this.#open < mostAtOnce) {
+      const look = this.#waiting.shift();
+      if (look === undefined) return;
+      this.#open++;
+      void look().then(this.#made);
     }
   }
 
-  /** Those that have not begun. */
-  refuseAll(error: Error): void {
-    for (const { refuse } of this.#waiting) refuse(error);
+  /** Nobody is left to be told. */
+  clear(): void {
     this.#waiting = [];
+    this.#answers = [];
   }
 
-  #isFull(): boolean {
-    return this.#running >= mostAtOnce || this.#isCrowded();
-  }
+  readonly #made = (answer: string): void => {
+    this.#answers.push(answer);
+    this.goOn();
+  };
 }

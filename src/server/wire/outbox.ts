@@ -18,7 +18,7 @@ export interface OutboxParts {
   readonly onTooSlow: () => void;
 }
 
-/** More than this, kept or not yet out of this process, is a caller that does not read. */
+/** More than this beside the longest answer, kept or not yet out of this process, is a caller that does not read. */
 const mostWaitingBytes = 4 * 1024 * 1024;
 
 export class Outbox {
@@ -28,6 +28,8 @@ export class Outbox {
   #kept: Frame[] = [];
   #keptBytes = 0;
   #untoldBytes = 0;
+  /** Of all messages. */
+  #longest = 0;
   #count = 0;
   #isFlushing = false;
 
@@ -63,11 +65,11 @@ export class Outbox {
 
   /** @param message JSON. */
   tell(message: string): void {
-    // One message may be as long as it likes; of many, this turn keeps no more than any other.
-    if (this.#untoldBytes > mostWaitingBytes) {
+    if (this.#untoldBytes > mostWaitingBytes + this.#longest) {
       this.#parts.onTooSlow();
       return;
     }
+    this.#longest = Math.max(this.#longest, message.length);
     this.#messages.push(message);
     this.#untoldBytes += message.length;
     if (this.#isFlushing) return;
@@ -84,7 +86,7 @@ export class Outbox {
   readonly #flush = (): void => {
     this.#isFlushing = false;
     if (this.#messages.length === 0) return;
-    if (this.waitingBytes - this.#untoldBytes > mostWaitingBytes) {
+    if (this.waitingBytes - this.#untoldBytes > mostWaitingBytes + this.#longest) {
       this.#parts.onTooSlow();
       return;
     }

@@ -9,15 +9,14 @@ import { type Op, seenSchema } from "../../protocol/wire.js";
 import { isExpected } from "../refusal-answer.js";
 import { theAgent } from "../request-agent.js";
 import type { Services } from "../services.js";
-import { type Caller, calls } from "./calls.js";
+import { type Caller, calls, looks } from "./calls.js";
 import { Cancellation } from "./cancellation.js";
 import { Looks } from "./looks.js";
 import { Outbox } from "./outbox.js";
 import { closeCodes, type Pipe } from "./pipe.js";
+import { mostCalls, problemOfAny, tooManyCalls } from "./refusals.js";
 import { Subscriptions } from "./subscriptions.js";
 
-/** Calls of one session that have not been answered, those that wait among them. */
-const mostCalls = 20_000;
 /** Events and long answers are told no faster than this much of them is read. */
 const crowdedBytes = 256 * 1024;
 
@@ -34,10 +33,10 @@ export class Session implements Caller, EndListener {
   readonly graceMs: number;
   readonly manager: LockManager;
   readonly subscriptions: Subscriptions;
-  readonly looks: Looks;
   readonly #services: Services;
   readonly agentId: string | undefined;
   readonly #outbox: Outbox;
+  readonly #looks: Looks;
   readonly #waiting = new Map<number, Cancellation>();
   /** Ids of locks that the caller releases just now. */
   readonly #leaving = new Set<string>();
@@ -63,9 +62,12 @@ export class Session implements Caller, EndListener {
       onTooSlow: () => this.#cutOff(),
     });
     const isCrowded = (): boolean => this.#outbox.waitingBytes > crowdedBytes;
-    const tell = (message: string): void => this.#outbox.tell(message);
-    this.subscriptions = new Subscriptions({ events: services.events, tell, isCrowded });
-    this.looks = new Looks(isCrowded);
+    this.subscriptions = new Subscriptions({
+      events: services.events,
+      tell: (message) => this.#outbox.tell(message),
+      isCrowded,
+    });
+    this.#looks = new Looks({ isCrowded, answer: (answer) => this.#answerLook(answer) });
   }
 
   /** Frames of the caller that were taken in. */
@@ -114,7 +116,7 @@ export class Session implements Caller, EndListener {
   /** The caller may have read something, so that there is room for more. */
   goOn(): void {
     this.subscriptions.readOn();
-    this.looks.goOn();
+    this.#looks.goOn();
   }
 
   /** Whoever waits leaves the queue, and what was granted and never told of, or was bound to this session, is given back. */
@@ -126,9 +128,10 @@ export class Session implements Caller, EndListener {
     for (const lock of [...this.#untold, ...this.#bound.values()]) this.#giveBack(lock);
     this.#untold = [];
     this.subscriptions.closeAll();
-    this.looks.refuseAll(gone);
+    this.#looks.clear();
     this.#outbox.clear();
     this.#pipe = undefined;
+    this.#noticeIdle();
   }
 
   /** Resolves once no call is left but those that wait. */
@@ -172,6 +175,10 @@ export class Session implements Caller, EndListener {
       return;
     }
     this.#calls++;
+    if (looks.has(message.op) && this.#calls <= mostCalls) {
+      this.#looks.make(() => this.#look(id, message));
+      return;
+    }
     try {
       const answer = this.#begin(message);
       if (!(answer instanceof Promise)) this.#answer(id, answer);
@@ -186,6 +193,14 @@ export class Session implements Caller, EndListener {
     }
   }
 
+  async #look(id: number | null, message: { readonly op: unknown }): Promise<string> {
+    try {
+      return resultOf(id, await this.#begin(message));
+    } catch (error) {
+      return this.#refusal(id, error);
+    }
+  }
+
   #begin(message: { readonly op: unknown }): object | Promise<object> {
     const { op } = message;
     if (this.#calls > mostCalls) throw tooManyCalls();
@@ -194,8 +209,13 @@ export class Session implements Caller, EndListener {
   }
 
   #answer(id: number | null, result: object): void {
-    if (!this.#isOver) this.#outbox.tell(`{"id":${id},"result":${JSON.stringify(result)}}`);
+    if (!this.#isOver) this.#outbox.tell(resultOf(id, result));
     this.#answered(id);
+  }
+
+  #answerLook(answer: string): void {
+    if (!this.#isOver) this.#outbox.tell(answer);
+    this.#answered(null);
   }
 
   #refuseCall(id: number | null, error: unknown): void {
@@ -210,22 +230,17 @@ export class Session implements Caller, EndListener {
   }
 
   #noticeIdle(): void {
-    if (this.#calls <= this.#waiting.size) this.#whenIdle?.();
+    if (this.#isOver || this.#calls <= this.#waiting.size) this.#whenIdle?.();
   }
 
   #refuse(id: number | null, error: unknown): void {
-    if (this.#isOver) return;
-    if (!isExpected(error))
-      this.#services.log.error({ session: this.#nameInLogs, err: error }, "unexpected failure");
-    this.#outbox.tell(`{"id":${id},"error":${JSON.stringify(this.#problemOf(error))}}`);
+    if (!this.#isOver) this.#outbox.tell(this.#refusal(id, error));
   }
 
-  #problemOf(error: unknown): object {
-    const now = this.manager.currentTime();
-    if (error instanceof LockError) return problemOf(error, { now });
-    const message =
-      "The server failed in a way it was not made for. Whether the call was applied is unknown.";
-    return problemOf(new LockError("outcome_unknown", message), { now, status: 500 });
+  #refusal(id: number | null, error: unknown): string {
+    if (!isExpected(error))
+      this.#services.log.error({ session: this.#nameInLogs, err: error }, "unexpected failure");
+    return `{"id":${id},"error":${JSON.stringify(problemOfAny(error, this.manager.currentTime()))}}`;
   }
 
   // For the calls
@@ -286,6 +301,10 @@ export class Session implements Caller, EndListener {
   }
 }
 
+function resultOf(id: number | null, result: object): string {
+  return `{"id":${id},"result":${JSON.stringify(result)}}`;
+}
+
 function isOp(op: unknown): op is Op {
   return typeof op === "string" && Object.hasOwn(calls, op);
 }
@@ -295,20 +314,6 @@ function idOf(message: object): number | null {
   return "id" in message && Number.isSafeInteger(message.id) ? Number(message.id) : null;
 }
 
-function nameOf({
-  lockId,
-  resourcePath,
-}: {
-  readonly lockId: string;
-  readonly resourcePath: string;
-}): string {
-  return `${lockId} ${resourcePath}`;
-}
-
-function tooManyCalls(): LockError {
-  return new LockError(
-    "limit_exceeded",
-    `Cannot take another call: ${mostCalls} calls of this session have no answer yet, the most it allows.`,
-    { limit: mostCalls, next: ["Wait for answers, or use a second connection."] },
-  );
+function nameOf(lock: { readonly lockId: string; readonly resourcePath: string }): string {
+  return `${lock.lockId} ${lock.resourcePath}`;
 }
