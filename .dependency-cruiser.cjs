@@ -6,6 +6,7 @@ const FENCE_GUARD = "^src/fence-guard\\.ts$";
 const CHURN_MAP = "^src/churn-map\\.ts$";
 const ABORTS = "^src/aborts\\.ts$";
 const WORK_UNDER = "^src/work-under\\.ts$";
+const EVENT_BACKLOG = "^src/event-backlog\\.ts$";
 const CLOCK = "^src/clock/";
 const CORE = "^src/core/";
 const STORE_PORT = "^src/store/[^/]+\\.ts$";
@@ -49,6 +50,7 @@ module.exports = {
     layer("clock", CLOCK, CLOCK),
     layer("aborts", ABORTS),
     layer("lock-manager", LOCK_MANAGER, ABORTS, ERRORS, DURATION, CLOCK, CORE),
+    layer("event-backlog", EVENT_BACKLOG, LOCK_MANAGER),
     layer("work-under", WORK_UNDER, ERRORS, LOCK_MANAGER),
     layer("fence-guard", FENCE_GUARD, ERRORS, CORE, LOCK_MANAGER),
     layer("churn-map", CHURN_MAP),
@@ -75,11 +77,12 @@ module.exports = {
       DURATION,
       LOCK_MANAGER,
       WORK_UNDER,
+      EVENT_BACKLOG,
       CHURN_MAP,
     ),
     layer("protocol", PROTOCOL, PROTOCOL, ERRORS, DURATION, LOCK_MANAGER),
     layer("metrics", METRICS, METRICS, LOCK_MANAGER, ERRORS, DURATION, CLOCK, PROTOCOL),
-    layer("server", SERVER, SERVER, METRICS, MANAGER, PROTOCOL, LOCK_MANAGER, ERRORS, DURATION, CLOCK),
+    layer("server", SERVER, SERVER, METRICS, MANAGER, CORE, PROTOCOL, LOCK_MANAGER, ERRORS, DURATION, CLOCK),
     layer(
       "client",
       "^src/client/",
@@ -87,6 +90,7 @@ module.exports = {
       PROTOCOL,
       LOCK_MANAGER,
       WORK_UNDER,
+      EVENT_BACKLOG,
       ABORTS,
       ERRORS,
       DURATION,
@@ -119,6 +123,7 @@ module.exports = {
           CHURN_MAP,
           ABORTS,
           WORK_UNDER,
+          EVENT_BACKLOG,
           LOCK_MANAGER,
           ROOTS,
           "^src/(core|clock|store|manager|protocol|metrics|server|client|cli|mcp)/",

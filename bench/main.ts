@@ -5,6 +5,8 @@ import { parseArgs } from "node:util";
 import { networkStores } from "./contestants/stores.js";
 import { flushCostMs } from "./scratch.js";
 import { figure, table } from "./table.js";
+import { type PartArguments, runPart } from "./wire/part.js";
+import { wireWorkloads } from "./wire/workloads/all.js";
 import { expiry } from "./workloads/expiry.js";
 import { handover } from "./workloads/handover.js";
 import { heap, measureHeap } from "./workloads/heap.js";
@@ -14,7 +16,7 @@ import { manyProcesses, workInProcess } from "./workloads/processes.js";
 import { distinctPaths, manyAtOnce } from "./workloads/throughput.js";
 import type { Answer, Settings, Workload } from "./workloads/workload.js";
 
-const workloads: readonly Workload[] = [
+const inProcess: readonly Workload[] = [
   distinctPaths,
   manyAtOnce,
   hotPath,
@@ -25,12 +27,14 @@ const workloads: readonly Workload[] = [
   manyProcesses,
 ];
 
-const help = `Usage: npm run bench -- [--quick] [--only NAME]... [--without NAME]... [--store NAMES] [--seconds N] [--rounds N] [--json FILE]
+const help = `Usage: npm run bench -- [--wire] [--quick] [--only NAMES]... [--without NAME]... [--store NAMES] [--seconds N] [--rounds N] [--json FILE]
 
+  --wire       server and client in processes of their own, beside other lock servers
   --quick      see that everything runs; the figures mean little
   --without NAME  leave out a contestant, such as "embedded store"
   --store NAMES  ${Object.keys(networkStores).join(",")}: only the contestants of these stores, in distinct, hot and processes
-  --only NAME  one of ${workloads.map(({ name }) => name).join(", ")}; may be repeated
+  --only NAMES some of ${inProcess.map(({ name }) => name).join(",")}
+               with --wire of ${wireWorkloads.map(({ name }) => name).join(",")}
   --seconds N  how long a round of a contestant lasts (default 1)
   --rounds N   how many rounds, of which the median is shown (default 5)
   --json FILE  writes the figures, every round of them, to a file
@@ -38,6 +42,7 @@ const help = `Usage: npm run bench -- [--quick] [--only NAME]... [--without NAME
 
 const { values } = parseArgs({
   options: {
+    wire: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     only: { type: "string", multiple: true },
     without: { type: "string", multiple: true, default: [] },
@@ -50,20 +55,28 @@ const { values } = parseArgs({
     "heap-of": { type: "string" },
     count: { type: "string" },
     part: { type: "string" },
+    "wire-part": { type: "string" },
   },
 });
 
 if (values.help) process.stdout.write(help);
 else if (values.part !== undefined) await workInProcess(JSON.parse(values.part));
+else if (values["wire-part"] !== undefined) await runPart(JSON.parse(values["wire-part"]) as PartArguments);
 else if (values["heap-of"] !== undefined) await measureHeap(values["heap-of"], Number(values.count));
 else await runAll();
 
 async function runAll(): Promise<void> {
   const { quick } = values;
   const stores = values.store?.split(",");
+  const workloads = values.wire ? wireWorkloads : inProcess;
   const only =
-    values.only ??
+    values.only?.flatMap((names) => names.split(",")) ??
     (stores === undefined ? undefined : [distinctPaths.name, hotPath.name, manyProcesses.name]);
+  if (values.wire && stores !== undefined) {
+    process.stderr.write(`--store is not for --wire.\n${help}`);
+    process.exitCode = 64;
+    return;
+  }
   const strange = stores?.find((name) => networkStores[name] === undefined);
   if (strange !== undefined) {
     process.stderr.write(`There is no store "${strange}".\n${help}`);

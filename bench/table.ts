@@ -25,3 +25,7 @@ export function figure(value: number | undefined): string {
 export function ratio(value: number | undefined, to: number | undefined): string {
   return value === undefined || to === undefined ? "–" : `${(value / to).toFixed(2)} ×`;
 }
+
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}

@@ -204,6 +204,11 @@ export interface EventFilter extends CallOptions {
   /** This path and everything below it. */
   readonly prefix?: string;
   readonly types?: readonly LockEventType[];
+  /**
+   * The id of the last event that was seen: a manager over the wire goes on behind it, or begins with a `reset` when the server does not
+   * remember it any more. A manager in process remembers no events and takes no notice of it.
+   */
+  readonly since?: number;
 }
 
 /**

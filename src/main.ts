@@ -35,8 +35,8 @@ async function openManager(place: Place, agentId: string): Promise<LockManager> 
   return storeFailuresTold(() => createLockManager({}, place.url));
 }
 
-async function startServer({ store: url, host, port, logLevel }: ServeRequest): Promise<RunningServer> {
-  const [{ openStore }, { createLockManager }, { startServer: listen }, { createServerLog }] =
+async function startServer({ store: url, listen, socket, logLevel }: ServeRequest): Promise<RunningServer> {
+  const [{ openStore }, { createLockManager }, { startServer: start }, { createServerLog }] =
     await Promise.all([
       import("./open-store.js"),
       import("./create-lock-manager.js"),
@@ -52,11 +52,12 @@ async function startServer({ store: url, host, port, logLevel }: ServeRequest): 
     const manager = await createLockManager({}, store);
     closing.unshift(() => manager.close());
     const logger = createServerLog(logLevel, process.stderr);
-    const server = await listen({
+    const server = await start({
       manager,
       clock: systemClock,
       logger,
-      listen: { host, port },
+      listen,
+      socket,
       version: wiring.version,
     });
     closing.unshift(() => server.drain());

@@ -1,6 +1,7 @@
 /** The lock manager itself, in process, over its two stores. */
 import { createLockManager } from "../../src/create-lock-manager.js";
 import type { LockManager } from "../../src/lock-manager.js";
+import type { LockManagerConfig } from "../../src/manager/config.js";
 import { openStore } from "../../src/open-store.js";
 import type { CommitReply, Store } from "../../src/store/store.js";
 import { scratchFolder } from "../scratch.js";
@@ -16,10 +17,10 @@ export interface OpenManager {
 
 export type StoreName = "memory" | "embedded";
 
-export async function openManager(name: StoreName, maxLocksPerAgent = 100): Promise<OpenManager> {
+export async function openManager(name: StoreName, config: LockManagerConfig = {}): Promise<OpenManager> {
   const folder = name === "embedded" ? scratchFolder("engram-lock") : undefined;
   const store = await openStore(folder === undefined ? "memory:" : `file:${folder.path}`);
-  const locks = await createLockManager({ type: "enhanced", maxLocksPerAgent }, store);
+  const locks = await createLockManager(config, store);
   return {
     locks,
     store,
@@ -69,7 +70,10 @@ export async function managerAt(name: string, url: string): Promise<Contestant> 
 }
 
 /** A manager as the workloads see it; closed with it. */
-function contestantOf(name: string, { locks, close }: Pick<OpenManager, "locks" | "close">): Contestant {
+export function contestantOf(
+  name: string,
+  { locks, close }: Pick<OpenManager, "locks" | "close">,
+): Contestant {
   const agents = Array.from({ length: 1_000 }, (_, worker) => `agent-${worker}`);
   const agentOf = (worker: number): string => agents[worker] ?? `agent-${worker}`;
   return {

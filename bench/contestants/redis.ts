@@ -5,18 +5,27 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { Mutex } from "redis-semaphore";
 import Redlock from "redlock";
+import { freePort } from "../../test/support/free-port.js";
+import { isOnPath } from "../on-path.js";
 import { scratchFolder } from "../scratch.js";
-import { type Contestant, type ContestantKind, onSite, type Site, type SiteKind } from "./contestant.js";
+import {
+  type Contestant,
+  type ContestantKind,
+  onSite,
+  type Site,
+  type SiteKind,
+  type Work,
+} from "./contestant.js";
 import { managerAt } from "./engram-lock.js";
 
 const program = "redis-server";
-const why = `no ${program} on the PATH`;
+/** What is missing where none of this can run. */
+export const why = `no ${program} on the PATH`;
 
 export const redis: ContestantKind = {
   name: "Redis",
@@ -31,24 +40,24 @@ export const redisFsync: ContestantKind = {
   open: () => openRedis("Redis, fsync", ["--appendonly", "yes", "--appendfsync", "always"]),
 };
 
-const ttlMs = "60000";
+export const ttlMs = "60000";
 const releaseScript = `if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("del", KEYS[1]) else return 0 end`;
 
 /** Our own manager, and the usual locks beside it, all over TCP as among several machines; each on a server of its own, alike in all. */
 export const redisStore: readonly SiteKind[] = [
-  onSite({ name: "redis store", why, start: startSite, at: (url) => managerAt("redis store", url) }),
+  onSite({ name: "redis store", why, start: startPlainSite, at: (url) => managerAt("redis store", url) }),
   onSite({
     name: "SET NX PX",
     why,
-    start: startSite,
+    start: startPlainSite,
     at: async (url) => setIfAbsent("SET NX PX", await connected(url)),
   }),
-  onSite({ name: "redis-semaphore", why, start: startSite, at: openRedisSemaphore }),
-  onSite({ name: "redlock", why, start: startSite, at: openRedlock }),
+  onSite({ name: "redis-semaphore", why, start: startPlainSite, at: openRedisSemaphore }),
+  onSite({ name: "redlock", why, start: startPlainSite, at: openRedlock }),
 ];
 
 async function openRedis(name: string, settings: readonly string[]): Promise<Contestant | undefined> {
-  const server = startRedis(settings);
+  const server = await startRedis(settings);
   if (server === undefined) return undefined;
   try {
     const contestant = await setIfAbsent(name, await connect(server));
@@ -63,14 +72,23 @@ async function openRedis(name: string, settings: readonly string[]): Promise<Con
   }
 }
 
-async function setIfAbsent(name: string, client: Redis): Promise<Contestant> {
+/** @param pause before it asks again for what is taken; without it a taken path is an error. */
+export async function setIfAbsent(
+  name: string,
+  client: Redis,
+  pause?: () => Promise<void>,
+): Promise<Contestant> {
   const sha = await client.script("LOAD", releaseScript);
   return {
     name,
     queues: false,
+    asksAgain: pause !== undefined,
     async hold(path, _worker, work) {
       const value = randomUUID();
-      if ((await client.set(path, value, "PX", ttlMs, "NX")) === null) throw new Error(`${path} is taken`);
+      while ((await client.set(path, value, "PX", ttlMs, "NX")) === null) {
+        if (pause === undefined) throw new Error(`${path} is taken`);
+        await pause();
+      }
       await work();
       await client.evalsha(String(sha), 1, path, value);
     },
@@ -79,7 +97,7 @@ async function setIfAbsent(name: string, client: Redis): Promise<Contestant> {
 }
 
 /** https://github.com/swarthy/redis-semaphore: asks again every 10 ms, and extends by a timer. */
-async function openRedisSemaphore(url: string): Promise<Contestant> {
+export async function openRedisSemaphore(url: string): Promise<Contestant> {
   const client = await connected(url);
   return {
     name: "redis-semaphore",
@@ -96,30 +114,37 @@ async function openRedisSemaphore(url: string): Promise<Contestant> {
 }
 
 /** https://github.com/mike-marcacci/node-redlock: asks again every 200 ms and a bit, 10 times by default; here until it has the lock. */
-async function openRedlock(url: string): Promise<Contestant> {
+export async function openRedlock(url: string): Promise<Contestant> {
   const client = await connected(url);
   const redlock = new Redlock([client], { retryCount: -1 });
+  const holdAll = async (paths: readonly string[], _worker: number, work: Work): Promise<void> => {
+    const lock = await redlock.acquire(paths, Number(ttlMs));
+    await work();
+    await lock.release();
+  };
   return {
     name: "redlock",
     queues: false,
     asksAgain: true,
-    async hold(path, _worker, work) {
-      const lock = await redlock.acquire([path], Number(ttlMs));
-      await work();
-      await lock.release();
-    },
+    hold: (path, worker, work) => holdAll([path], worker, work),
+    holdAll,
     close: async () => client.disconnect(),
   };
 }
 
-async function startSite(): Promise<Site | undefined> {
-  const server = startRedis([]);
+function startPlainSite(): Promise<Site | undefined> {
+  return startSite();
+}
+
+/** A server by its address over TCP. `undefined` when it is not installed. */
+export async function startSite(settings: readonly string[] = []): Promise<Site | undefined> {
+  const server = await startRedis(settings);
   if (server === undefined) return undefined;
   (await connect(server)).disconnect();
   return { url: `redis://127.0.0.1:${server.port}`, stop: () => server.stop() };
 }
 
-async function connected(url: string): Promise<Redis> {
+export async function connected(url: string): Promise<Redis> {
   const client = new Redis(url, { lazyConnect: true });
   await client.connect();
   return client;
@@ -132,14 +157,12 @@ interface RedisServer {
   stop(): Promise<void>;
 }
 
-let nextPort = 16_379;
-
 /** `undefined` when it is not installed. */
-function startRedis(settings: readonly string[]): RedisServer | undefined {
+async function startRedis(settings: readonly string[]): Promise<RedisServer | undefined> {
   if (!isOnPath(program)) return undefined;
   const folder = scratchFolder("redis");
   const socket = join(folder.path, "redis.sock");
-  const port = nextPort++;
+  const port = await freePort();
   const place = ["--bind", "127.0.0.1", "--port", `${port}`, "--unixsocket", socket, "--dir", folder.path];
   const child = spawn(program, [...place, "--save", "", ...settings], { stdio: "ignore" });
   return {
@@ -176,15 +199,4 @@ async function endProcess(child: ChildProcess): Promise<void> {
   const exited = once(child, "exit");
   child.kill();
   await exited;
-}
-
-function isOnPath(program: string): boolean {
-  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { openManager } from "../contestants/engram-lock.js";
 import { asyncLock, asyncMutex } from "../contestants/in-process-peers.js";
+import { settledHeap } from "../settled-heap.js";
 import { figure } from "../table.js";
 import type { Workload } from "./workload.js";
 
@@ -76,26 +77,14 @@ export const heap: Workload = {
 /** The other side of `inChild`: measures in this process, tells the parent and ends. */
 export async function measureHeap(subject: string, count: number): Promise<void> {
   const hold = subjects[subject];
-  const { gc } = globalThis;
-  if (hold === undefined || gc === undefined) throw new Error(`Cannot measure the heap of "${subject}"`);
-  const collect = (): void => {
-    gc();
-  };
+  if (hold === undefined) throw new Error(`Cannot measure the heap of "${subject}"`);
   // What is compiled and cached at the first use belongs to no lock.
   await hold(1_000);
-  const before = await settledHeap(collect);
+  const before = await settledHeap();
   const kept = await hold(count);
-  const after = await settledHeap(collect);
+  const after = await settledHeap();
   if (kept === undefined) throw new Error("Nothing was kept");
   process.send?.((after - before) / count, () => process.exit());
-}
-
-async function settledHeap(collect: () => void): Promise<number> {
-  for (let n = 0; n < 2; n++) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    collect();
-  }
-  return process.memoryUsage().heapUsed;
 }
 
 async function inChild(subject: string, count: number): Promise<number> {

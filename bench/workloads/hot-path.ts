@@ -2,7 +2,7 @@
 import { engramEmbedded, engramMemory } from "../contestants/engram-lock.js";
 import { asyncLock, asyncMutex } from "../contestants/in-process-peers.js";
 import { type Cycle, inTurns } from "../rounds.js";
-import { figure } from "../table.js";
+import { figure, percent } from "../table.js";
 import { type Workload, withContestants } from "./workload.js";
 
 const workers = 16;
@@ -49,7 +49,3 @@ export const hotPath: Workload = {
       ];
     }),
 };
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
-}

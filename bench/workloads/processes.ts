@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import type { Contestant, Site, SiteKind } from "../contestants/contestant.js";
 import { networkStores } from "../contestants/stores.js";
 import { median, spread } from "../statistics.js";
-import { figure } from "../table.js";
+import { figure, percent } from "../table.js";
 import type { Answer, Workload } from "./workload.js";
 
 const pathCount = 10_000;
@@ -249,8 +249,4 @@ async function repeated<Result>(times: number, run: () => Promise<Result>): Prom
   const results: Result[] = [];
   for (let n = 0; n < times; n++) results.push(await run());
   return results;
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
 }

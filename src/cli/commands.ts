@@ -8,6 +8,7 @@ import type { LsFlags } from "./ls.js";
 import type { ReleaseFlags } from "./release.js";
 import type { RunFlags } from "./run/run.js";
 import type { ServeFlags } from "./serve.js";
+import type { WatchFlags } from "./watch.js";
 
 /** What a command does. Answers the exit code. */
 export type Handler<Flags> = (call: Call, flags: Flags) => Promise<number>;
@@ -63,6 +64,7 @@ export function defineCommands(perform: Perform): Command[] {
       .usage("[options] PATH")
       .argument("[path]", "resource path")
       .action(perform(async () => (await import("./show.js")).show)),
+    watchCommand(perform),
     serveCommand(perform),
     new Command("version")
       .summary("version of this command and of what it runs on")
@@ -76,7 +78,7 @@ export function defineCommands(perform: Perform): Command[] {
 export function addCommonFlags(command: Command): Command {
   return command
     .optionsGroup("Everywhere:")
-    .option("--url <url>", "a server, such as http://127.0.0.1:7420")
+    .option("--url <url>", "a server, such as http://127.0.0.1:7420 or unix:PATH")
     .option("--store <url>", "a store opened by this process: memory:, file:PATH, postgres://…")
     .option("--agent <id>", "who acts (default: user@host/terminal)")
     .option("--json", "print nothing but JSON on stdout")
@@ -143,6 +145,24 @@ stands: two runs with one --agent share their locks.
 The command has a process group and session of its own: INT, TERM, HUP, QUIT, USR1, USR2 and WINCH are passed on to it,
 it can read from the terminal, but it cannot open /dev/tty. What it leaves running in its group is ended with it.`;
 
+function watchCommand(perform: Perform): Command {
+  return new Command("watch")
+    .summary("what happens on a server, as it happens")
+    .description(
+      "Writes a line for each event of a server, of the prefix and everything below it, until Ctrl-C. It needs a server: a store tells nobody what happens in it.",
+    )
+    .usage("[options] [PREFIX]")
+    .argument("[prefix]", "this path and everything below it")
+    .option("--types <types>", "only these, with commas between them, such as acquired,released")
+    .option("--since <id>", "go on behind this event, whose id --json shows")
+    .addHelpText("after", notesOnWatch)
+    .action(perform<WatchFlags>(async () => (await import("./watch.js")).watch));
+}
+
+const notesOnWatch = `
+Types: acquired, extended, released, expired, revoked, lost, contended, queued, dequeued, refused, failed, and reset,
+which always comes and says that events are missing before it: the server does not remember them, or was restarted.`;
+
 function serveCommand(perform: Perform): Command {
   const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
   return new Command("serve")
@@ -150,7 +170,15 @@ function serveCommand(perform: Perform): Command {
     .description(
       "Serves the locks of a store over HTTP. Without --store they are in .engram-lock/ in the working directory.",
     )
-    .option("--listen <host:port>", "address to listen on; port 0 is any free one", "127.0.0.1:7420")
+    .option(
+      "--listen <host:port>",
+      "address to listen on; port 0 is any free one, `none` none",
+      "127.0.0.1:7420",
+    )
+    .option(
+      "--socket <path>",
+      "also listen on a unix socket, for this user alone; --url unix:PATH goes there",
+    )
     .addOption(
       new Option("--log-level <level>", "of the log, JSON lines on stderr")
         .choices(logLevels)

@@ -8,12 +8,13 @@ export interface ListenAddress {
 }
 
 /**
- * `HOST:PORT` or `[IPv6]:PORT`.
+ * `HOST:PORT` or `[IPv6]:PORT`; `none` is no address.
  *
  * @throws CommandError also for an address that other machines can reach: there are no credentials yet, so
  * anybody could end anybody's locks.
  */
-export function parseListen(text: string): ListenAddress {
+export function parseListen(text: string): ListenAddress | undefined {
+  if (text === "none") return undefined;
   const match = /^(?:\[([\da-fA-F:]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);

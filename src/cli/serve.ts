@@ -1,5 +1,5 @@
 /** `serve`: the server, and the words it starts with. */
-import { basename, relative } from "node:path";
+import { basename, relative, resolve } from "node:path";
 import process from "node:process";
 import type { Call } from "./call.js";
 import { CommandError, exitCodeOfSignal } from "./command-error.js";
@@ -12,6 +12,7 @@ import type { RunningServer } from "./wiring.js";
 
 export type ServeFlags = {
   readonly listen: string;
+  readonly socket?: string;
   readonly logLevel: string;
   readonly printConfig?: boolean;
 };
@@ -21,21 +22,29 @@ export async function serve(call: Call, flags: ServeFlags): Promise<number> {
     throw new CommandError("usage", "`serve` takes no paths.");
   const store = findServedStore(call.flags, call.around);
   const listen = parseListen(flags.listen);
+  const socket = socketPath(call, flags);
+  if (listen === undefined && socket === undefined)
+    throw new CommandError("usage", "Where to listen? With --listen none, give --socket PATH.");
   if (flags.printConfig === true) {
-    process.stdout.write(`${JSON.stringify(configOf(call, flags, store), undefined, 2)}\n`);
+    process.stdout.write(`${JSON.stringify(configOf(call, flags, { store, socket }), undefined, 2)}\n`);
     return exitCodes.done;
   }
   const stopped = untilStopped(call);
   const server = await call.wiring
-    .startServer({ store: store.value, ...listen, logLevel: flags.logLevel })
+    .startServer({ store: store.value, listen, socket, logLevel: flags.logLevel })
     .catch((error: unknown) => {
-      throw cannotListen(error, flags.listen) ?? error;
+      throw cannotListen(error, flags.listen, socket) ?? error;
     });
-  await call.out.result(addresses(server, store), () => welcome(call, server, withoutLogin(store.value)));
+  const told = { server, socket, store: withoutLogin(store.value) };
+  await call.out.result(addresses(told), () => welcome(call, told));
   await stopped;
   call.out.note("stopping; what runs may finish. A second signal ends it at once.");
   await server.stop();
   return exitCodes.done;
+}
+
+function socketPath({ around }: Call, { socket }: ServeFlags): string | undefined {
+  return socket === undefined ? undefined : resolve(around.workingDirectory, socket);
 }
 
 /** Resolves at the first SIGINT, SIGTERM or SIGHUP. The second one ends the process: the store is made for that. */
@@ -56,49 +65,73 @@ function untilStopped(call: Call): Promise<void> {
   });
 }
 
-function cannotListen(error: unknown, address: string): CommandError | undefined {
+function cannotListen(error: unknown, listen: string, socket: string | undefined): CommandError | undefined {
   if (!(error instanceof Error && "syscall" in error && "code" in error)) return undefined;
   if (error.syscall !== "listen" && error.syscall !== "getaddrinfo") return undefined;
+  const isSocket = "address" in error && error.address === socket;
+  const address = isSocket ? `the socket "${socket}"` : listen;
   if (error.code === "EADDRINUSE")
-    return new CommandError("unreachable", `Cannot listen on ${address}: the port is in use.`, [
-      "Stop what listens there, or give another one: --listen 127.0.0.1:0 takes any that is free.",
-    ]);
+    return isSocket
+      ? new CommandError(
+          "unreachable",
+          `Cannot listen on ${address}: a server answers there, or it is a file.`,
+          [
+            "Stop what listens there, or give another path; the socket of a server that died is replaced by itself.",
+          ],
+        )
+      : new CommandError("unreachable", `Cannot listen on ${address}: the port is in use.`, [
+          "Stop what listens there, or give another one: --listen 127.0.0.1:0 takes any that is free.",
+        ]);
   return new CommandError("bad_configuration", `Cannot listen on ${address}: ${error.message}.`, [], {
     cause: error,
   });
 }
 
-function configOf(call: Call, flags: ServeFlags, store: Setting<string>): object {
+interface Settings {
+  readonly store: Setting<string>;
+  readonly socket: string | undefined;
+}
+
+function configOf(call: Call, flags: ServeFlags, { store, socket }: Settings): object {
   return {
     store: { value: withoutLogin(store.value), from: store.origin },
     listen: { value: flags.listen },
+    ...(socket !== undefined && { socket: { value: socket } }),
     log_level: { value: flags.logLevel },
     user_file: userConfigFile(call.around.env),
   };
 }
 
-function addresses({ url, durable, promise }: RunningServer, store: Setting<string>): object {
+interface Served {
+  readonly server: RunningServer;
+  readonly socket: string | undefined;
+  readonly store: string;
+}
+
+function addresses({ server, socket, store }: Served): object {
+  const { url, durable, promise } = server;
   return {
     url,
-    store: withoutLogin(store.value),
+    ...(socket !== undefined && { socket: `unix:${socket}` }),
+    store,
     durable,
     promise,
-    metrics: `${url}/metrics`,
-    docs: `${url}/docs`,
+    ...Object.fromEntries(pages(server)),
   };
 }
 
-function welcome(call: Call, server: RunningServer, store: string): string {
+function welcome(call: Call, { server, socket, store }: Served): string {
   const { url } = server;
   const { bold } = call.out.paint;
   const command = commandName();
+  const local = socket === undefined ? undefined : `unix:${socket}`;
   return [
     `${bold(`engram-lock ${call.wiring.version}`)} is running.`,
     ...facts([
       ["store", `${store}   ${worthOf(server)}`],
-      ["address", url],
-      ["metrics", `${url}/metrics`],
-      ["docs", `${url}/docs`],
+      ...(url === local ? [] : [["address", url] as const]),
+      ...(local === undefined ? [] : [["socket", local] as const]),
+      ...pages(server),
     ]),
     "",
     "Make a first lock, in another terminal:",
@@ -107,6 +140,15 @@ function welcome(call: Call, server: RunningServer, store: string): string {
     "",
     "Ctrl-C stops the server.",
   ].join("\n");
+}
+
+/** For browsers and the like, which do not speak to sockets. */
+function pages({ url }: RunningServer): [word: string, url: string][] {
+  if (!url.startsWith("http:")) return [];
+  return [
+    ["metrics", `${url}/metrics`],
+    ["docs", `${url}/docs`],
+  ];
 }
 
 function worthOf({ durable, promise }: RunningServer): string {

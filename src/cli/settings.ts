@@ -50,7 +50,7 @@ export function findPlace(flags: CommonFlags, around: Surroundings): Setting<Pla
   for (const level of levels(flags, around)) {
     const { url, store, origin } = level;
     if (url !== undefined && store !== undefined) throw bothSet(origin);
-    if (url !== undefined) return { value: server(url, origin), origin };
+    if (url !== undefined) return { value: server(url, level), origin };
     if (store !== undefined) return { value: storePlace(store, level.folder), origin };
   }
   const folder = findProjectFolder(around.workingDirectory) ?? userStateFolder(around.env);
@@ -108,16 +108,26 @@ function* fileLevel(origin: Origin, path: string): Generator<Level> {
   if (settings !== undefined) yield { origin, ...settings, folder: dirname(path) };
 }
 
-function server(url: string, origin: Origin): Place {
+function server(url: string, { origin, folder }: Level): Place {
   if (/^https?:\/\/[^/]/.test(url) && URL.canParse(url)) return { kind: "server", url };
-  const message = `Invalid url "${url}" (${origin}): expected the address of a server, such as "http://127.0.0.1:7420".`;
+  const socket = socketPlace(url, folder);
+  if (socket !== undefined) return socket;
+  const message = `Invalid url "${url}" (${origin}): expected the address of a server, such as "http://127.0.0.1:7420" or "unix:/run/engram-lock.sock".`;
   throw new CommandError(origin === "flag" ? "usage" : "bad_configuration", message, [
     "For a store that this process opens itself, use --store.",
   ]);
 }
 
+/** The place of a server at a unix socket: `unix:PATH`, where others write `unix:///PATH`. */
+function socketPlace(url: string, folder: string): Place | undefined {
+  const path = /^unix:(?:\/\/(?=\/))?((?!\/\/).+)$/s.exec(url)?.[1];
+  return path === undefined ? undefined : { kind: "server", url: `unix:${resolve(folder, path)}` };
+}
+
 function storePlace(store: string, folder: string): Place {
   if (/^https?:/.test(store)) return { kind: "server", url: store };
+  const socket = socketPlace(store, folder);
+  if (socket !== undefined) return socket;
   const path = /^file:(?!\/\/)(.+)$/s.exec(store)?.[1];
   if (path === undefined || isAbsolute(path)) return { kind: "store", url: store };
   return { kind: "store", url: `file:${resolve(folder, path)}` };

@@ -10,14 +10,15 @@ export interface Place {
 
 export interface ServeRequest {
   readonly store: string;
-  readonly host: string;
-  /** 0: any free one. */
-  readonly port: number;
+  /** Port 0: any free one. */
+  readonly listen: { readonly host: string; readonly port: number } | undefined;
+  /** Path of a unix socket. */
+  readonly socket: string | undefined;
   readonly logLevel: string;
 }
 
 export interface RunningServer {
-  /** With the port it really listens on. */
+  /** With the port it really listens on; `unix:PATH` when there is only a socket. */
   readonly url: string;
   /** Whether acknowledged locks survive a crash; for the words at the start. */
   readonly durable: boolean;
@@ -32,6 +33,6 @@ export interface Wiring {
   readonly version: string;
   /** Closing the manager closes whatever was opened for it. */
   readonly openManager: (place: Place, agentId: string) => Promise<LockManager>;
-  /** Rejects with the system's error when the address cannot be listened on. */
+  /** Rejects with the system's error when an address cannot be listened on. */
   readonly startServer: (request: ServeRequest) => Promise<RunningServer>;
 }

@@ -1,13 +1,22 @@
 /** Calls of the server: each is answered once, whatever becomes of the connections meanwhile, or refused in time. */
-import type { z } from "zod";
-import { Aborts, type CallSignal } from "../aborts.js";
+import { Aborts } from "../aborts.js";
 import type { Clock } from "../clock/clock.js";
-import { Timed, TimerWheel } from "../clock/timer-wheel.js";
+import { TimerWheel } from "../clock/timer-wheel.js";
 import { invalid, LockError } from "../errors.js";
 import { problemSchema } from "../protocol/problem.js";
-import { maxFrameBytes, type Op } from "../protocol/wire.js";
+import { maxFrameBytes } from "../protocol/wire.js";
+import { listed, pathsOf, wordsFor } from "./call-words.js";
 import { errorOf } from "./error-of.js";
 import { Link, type LinkParts } from "./link.js";
+import {
+  type Answered,
+  type Call,
+  type Expected,
+  type Pending,
+  PendingFor,
+  type PendingOwner,
+  strange,
+} from "./pending.js";
 
 /** How long an answer may take beyond what the call itself waits. */
 const answerTimeoutMs = 30_000;
@@ -15,68 +24,6 @@ const answerTimeoutMs = 30_000;
 const outageMs = 10_000;
 /** What a frame has around a message. */
 const frameBytes = 64;
-
-/** What a call is to be taken for when no answer comes. */
-export type Kind =
-  /** It changes nothing. */
-  | "look"
-  /** It may have been carried out. */
-  | "change";
-
-export interface Call {
-  readonly op: Op;
-  readonly fields: object;
-  /** What it does, for error messages: `acquire "/a"`. */
-  readonly action: string;
-  readonly kind: Kind;
-  /** How long the server is asked to wait. */
-  readonly waitMs?: number;
-  /** What an acquire asks for: its paths in words, the first of them, for whom. */
-  readonly acquire?: { readonly name: string; readonly path: string; readonly agentId: string };
-  readonly signal?: CallSignal | undefined;
-}
-
-export interface Answered<Answer> {
-  readonly answer: Answer;
-  /** The call was made a second time, because no answer had come and the server did not know of the first. */
-  readonly repeated: boolean;
-}
-
-/** Whoever made a call. */
-interface Maker {
-  settle(result: unknown, repeated: boolean): void;
-  refuse(error: unknown): void;
-  /** An answer came after the caller had gone. */
-  settleLate(result: unknown): void;
-}
-
-/** One call without an answer. */
-class Pending extends Timed {
-  readonly id: number;
-  readonly message: string;
-  readonly call: Call;
-  readonly maker: Maker;
-  readonly #onTimeUp: (pending: Pending) => void;
-  /** The server may have heard it. */
-  isSent = false;
-  isRepeated = false;
-  /** Its caller was told something, and hears no more. */
-  isForsaken = false;
-  onAbort: (() => void) | undefined = undefined;
-
-  constructor(id: number, call: Call, maker: Maker, onTimeUp: (pending: Pending) => void) {
-    super();
-    this.id = id;
-    this.call = call;
-    this.message = JSON.stringify({ id, op: call.op, ...call.fields });
-    this.maker = maker;
-    this.#onTimeUp = onTimeUp;
-  }
-
-  onDue(): void {
-    this.#onTimeUp(this);
-  }
-}
 
 export interface CallsUser {
   /** Locks are held, so that it is good to hear of them. */
@@ -87,7 +34,7 @@ export interface CallsUser {
   readonly onFresh: () => void;
 }
 
-export class Calls {
+export class Calls implements PendingOwner {
   readonly #clock: Clock;
   readonly #place: string;
   readonly #user: CallsUser;
@@ -100,7 +47,8 @@ export class Calls {
 
   constructor(parts: LinkParts, user: CallsUser) {
     this.#clock = parts.clock;
-    this.#place = new URL(parts.url).host;
+    const { host, pathname } = new URL(parts.url);
+    this.#place = host || pathname.replace(/:.*$/, "");
     this.#user = user;
     this.#wheel = new TimerWheel(parts.clock, { background: true });
     this.#link = new Link(parts, {
@@ -115,56 +63,38 @@ export class Calls {
     return this.#closed !== undefined;
   }
 
+  /** @throws LockError `closed`. */
+  requireOpen(): void {
+    if (this.#closed !== undefined) throw this.#closed;
+  }
+
   /** What is wrong with the way to the server, in words. */
   get trouble(): string | undefined {
     return this.#link.trouble;
-  }
-
-  /** Has or gets a connection, to hear news. */
-  open(): void {
-    if (this.#closed === undefined) this.#link.open();
   }
 
   /**
    * @throws LockError what the server refuses; `aborted`, `closed`; `store_unavailable` when it cannot be reached, or does not answer a look;
    * `outcome_unknown` when it does not answer a change that it may have heard.
    */
-  make<Answer>(
-    call: Call,
-    schema: z.ZodType<Answer>,
-    onLateAnswer?: (answer: Answer) => void,
-  ): Promise<Answered<Answer>> {
+  make<Answer>(call: Call, expected: Expected<Answer>): Promise<Answered<Answer>> {
     return new Promise((resolve, reject) => {
-      this.#begin(call, {
-        settle(result, repeated) {
-          const { data, success } = schema.safeParse(result);
-          if (success) resolve({ answer: data, repeated });
-          else reject(strange(call));
-        },
-        refuse: reject,
-        settleLate(result) {
-          const { data, success } = schema.safeParse(result);
-          if (success) onLateAnswer?.(data);
-        },
-      });
+      this.requireOpen();
+      const { signal } = call;
+      if (signal?.aborted) throw aborted(call, signal.reason, 0);
+      const now = this.#clock.monotonic();
+      const pending = new PendingFor(this, ++this.#lastId, call, now, expected, resolve, reject);
+      const message = pending.message();
+      checkLength(message);
+      this.#pending.set(pending.id, pending);
+      this.#wheel.set(pending, now + (call.waitMs ?? 0) + answerTimeoutMs);
+      if (signal !== undefined) {
+        pending.onAbort = () => this.onAborted(pending);
+        this.#aborts.add(signal, pending.onAbort);
+      }
+      pending.isSent = this.#link.isUp;
+      this.#link.send(message);
     });
-  }
-
-  #begin(call: Call, maker: Maker): void {
-    if (this.#closed !== undefined) throw this.#closed;
-    const { signal } = call;
-    if (signal?.aborted) throw aborted(call, signal.reason, 0);
-    const pending = new Pending(++this.#lastId, call, maker, this.#onTimeUp);
-    checkLength(pending.message);
-    this.#pending.set(pending.id, pending);
-    const begunAt = this.#clock.monotonic();
-    this.#wheel.set(pending, begunAt + (call.waitMs ?? 0) + answerTimeoutMs);
-    if (signal !== undefined) {
-      pending.onAbort = () =>
-        this.#forsake(pending, aborted(call, signal.reason, this.#clock.monotonic() - begunAt));
-      this.#aborts.add(signal, pending.onAbort);
-    }
-    this.#send(pending);
   }
 
   /** Rejects what has no answer, and ends the connection. */
@@ -175,11 +105,6 @@ export class Calls {
     this.#pending.clear();
     this.#wheel.close();
     this.#link.close();
-  }
-
-  #send(pending: Pending): void {
-    pending.isSent ||= this.#link.isUp;
-    this.#link.send(pending.message);
   }
 
   // What comes of them
@@ -195,8 +120,7 @@ export class Calls {
     this.#wheel.remove(pending);
     if ("result" in message) {
       this.#ignoreSignal(pending);
-      if (pending.isForsaken) pending.maker.settleLate(message.result);
-      else pending.maker.settle(message.result, pending.isRepeated);
+      pending.settle(message.result);
       return;
     }
     const { data } = problemSchema.safeParse("error" in message ? message.error : undefined);
@@ -213,35 +137,49 @@ export class Calls {
     this.#wheel.set(pending, this.#clock.monotonic() + answerTimeoutMs);
   }
 
-  readonly #onTimeUp = (pending: Pending): void => {
+  onTimeUp(pending: Pending): void {
     if (pending.isForsaken) this.#pending.delete(pending.id);
     else this.#forsake(pending, this.#unanswered(pending, "in time"));
-  };
+  }
+
+  onAborted(pending: Pending): void {
+    const { call, begunAt } = pending;
+    this.#forsake(pending, aborted(call, call.signal?.reason, this.#clock.monotonic() - begunAt));
+  }
 
   #onUp(fresh: boolean): void {
     if (fresh) this.#user.onFresh();
     for (const pending of this.#pending.values()) {
-      if (fresh) {
-        pending.isRepeated = pending.isSent;
-        if (!pending.isForsaken) this.#link.send(pending.message);
-      }
+      if (fresh) this.#makeAgain(pending);
       pending.isSent = true;
     }
-    // Nobody can tell any more what came of those.
-    if (fresh) for (const [id, { isForsaken }] of this.#pending) if (isForsaken) this.#pending.delete(id);
   }
 
-  #onUnreachable(why: string, forMs: number | undefined): void {
-    if (forMs !== undefined && forMs < outageMs) return;
+  #makeAgain(pending: Pending): void {
+    pending.isRepeated = pending.isSent;
+    if (!pending.isForsaken && !(pending.isSent && pending.call.kind === "once")) {
+      this.#link.send(pending.message(this.#clock.monotonic()));
+      return;
+    }
+    // Nobody can tell any more what came of it.
+    this.#pending.delete(pending.id);
+    this.#wheel.remove(pending);
+    this.#refuse(pending, this.#unanswered(pending, "it was started anew meanwhile"));
+  }
+
+  #onUnreachable(why: string, forMs: number | undefined): "wait on" | "given up" {
+    if (forMs !== undefined && forMs < outageMs) return "wait on";
     for (const pending of this.#pending.values()) {
       this.#wheel.remove(pending);
       this.#refuse(pending, this.#unanswered(pending, why));
     }
     this.#pending.clear();
+    return "given up";
   }
 
-  #unanswered({ call: { action, kind }, isSent }: Pending, why: string): LockError {
-    if (isSent && kind === "change") {
+  #unanswered({ call, isSent }: Pending, why: string): LockError {
+    const action = wordsFor(call);
+    if (isSent && call.kind !== "look") {
       const message = `The outcome of the call to ${action} is unknown: the server at ${this.#place} did not answer (${why}).`;
       return new LockError("outcome_unknown", message);
     }
@@ -256,7 +194,7 @@ export class Calls {
 
   #refuse(pending: Pending, error: unknown): void {
     this.#ignoreSignal(pending);
-    pending.maker.refuse(error);
+    pending.refuse(error);
   }
 
   #ignoreSignal(pending: Pending): void {
@@ -267,16 +205,13 @@ export class Calls {
   }
 }
 
-function aborted({ acquire }: Call, cause: unknown, waitedMs: number): LockError {
-  if (acquire === undefined)
+function aborted({ op, fields }: Call, cause: unknown, waitedMs: number): LockError {
+  if (op !== "acquire" && op !== "acquire_multiple")
     return new LockError("aborted", "The call was aborted by its caller.", {}, { cause });
-  const { name, path, agentId } = acquire;
-  const message = `The acquire of ${name} was aborted by its caller.`;
-  return new LockError("aborted", message, { resourcePath: path, agentId, waitedMs }, { cause });
-}
-
-function strange({ action }: Call): LockError {
-  return new LockError("outcome_unknown", `What answered the call to ${action} is no server of this kind.`);
+  const paths = pathsOf(fields);
+  const [resourcePath = "", agentId = ""] = [paths[0], fields.agent_id];
+  const message = `The acquire of ${listed(paths)} was aborted by its caller.`;
+  return new LockError("aborted", message, { resourcePath, agentId, waitedMs }, { cause });
 }
 
 /** @throws LockError `invalid` for what the server would not take. */

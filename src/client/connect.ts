@@ -23,7 +23,7 @@ export interface ConnectOptions {
  * The same interface as in process. It connects with the first call, keeps one connection, and comes back by itself when that breaks: what was under way
  * goes on, nothing is done twice, and what is held is looked at again. A call that finds no server is refused at once, one that loses it after ten seconds.
  *
- * @param url such as `"http://127.0.0.1:7420"`; `https:`, `ws:` and `wss:` as well.
+ * @param url such as `"http://127.0.0.1:7420"`; `https:`, `ws:` and `wss:` as well, and in Node `"unix:PATH"`, absolute.
  * @throws LockError `invalid` for what is no address of a server, and where there is no WebSocket.
  */
 export function connectLockManager(url: string, options: ConnectOptions = {}): LockManager {
@@ -40,7 +40,9 @@ function globalWebSocket(): SocketConstructor {
 }
 
 function socketUrl(text: string): string {
-  const allowed = 'the address of a server, such as "http://127.0.0.1:7420"';
+  const allowed = 'the address of a server, such as "http://127.0.0.1:7420" or "unix:/run/engram-lock.sock"';
+  // As `ws` spells it; nothing else can go there.
+  if (text.startsWith("unix:/")) return `ws+unix:${text.slice("unix:".length)}:/v1/ws`;
   if (!URL.canParse(text)) throw invalid("url", text, allowed);
   const url = new URL(text);
   const protocol = protocols.get(url.protocol);

@@ -1,15 +1,14 @@
 /**
- * The way to the server: one connection after another, and one session over them as long as the server remembers it. What is sent in one turn is one frame.
- * A frame is kept until the server has seen it, and sent again over the next connection, so that nothing is lost or done twice on the way.
+ * The way to the server: one connection after another, and one session over them as long as the server remembers it, so that nothing is lost or done twice
+ * on the way.
  */
 import type { Cancel, Clock } from "../clock/clock.js";
 import { formatDuration } from "../duration.js";
 import { headSchema, subprotocol, welcomeSchema } from "../protocol/wire.js";
+import { Outgoing } from "./outgoing.js";
 import type { Socket, SocketConstructor } from "./socket.js";
 import type { StoreTime } from "./store-time.js";
 
-/** Frames are made no longer than this, in characters: three bytes each at the most, they stay below what the server takes. */
-const frameLength = 20_000;
 /** A server that has been silent for so long is asked whether it is there. */
 const silenceMs = 10_000;
 /** A server that is there answers within this. */
@@ -18,8 +17,6 @@ const noticeMs = 1_000;
 const patienceMs = 5_000;
 const firstPauseMs = 50;
 const longestPauseMs = 2_000;
-/** Frames that the server need not be told of at once. */
-const mostUntold = 64;
 
 export interface LinkParts {
   /** `ws:` or `wss:`. */
@@ -39,14 +36,13 @@ export interface LinkUser {
   readonly onMessage: (message: object) => void;
   /** A connection stands. `fresh`: in a new session, so that whatever was not answered has to be said again. */
   readonly onUp: (fresh: boolean) => void;
-  /** There is no connection, and one more attempt to get one has failed. @param forMs since the last one, if there ever was one. */
-  readonly onUnreachable: (why: string, forMs: number | undefined) => void;
-}
-
-interface Frame {
-  readonly number: number;
-  readonly text: string;
-  readonly sentAt: number;
+  /**
+   * There is no connection, and one more attempt to get one has failed.
+   *
+   * @param forMs since the last one, if there ever was one.
+   * @returns `"given up"` when nobody waits any more for what was said.
+   */
+  readonly onUnreachable: (why: string, forMs: number | undefined) => "wait on" | "given up";
 }
 
 type State = "idle" | "connecting" | "greeting" | "up" | "pausing" | "closed";
@@ -62,22 +58,16 @@ export class Link {
   #downSince: number | undefined = undefined;
   #heardAt = 0;
   #helloAt = 0;
-  // The session
   #session: string | undefined = undefined;
-  #made = 0;
-  #heard = 0;
-  #told = 0;
-  #kept: Frame[] = [];
-  /** When the newest frame was sent that the server has seen. */
-  #seenSentAt = 0;
-  // What is to be sent
-  #messages: string[] = [];
-  #gathered = 0;
-  #isGathering = false;
+  readonly #outgoing: Outgoing;
 
   constructor(parts: LinkParts, user: LinkUser) {
     this.#parts = parts;
     this.#user = user;
+    this.#outgoing = new Outgoing(parts.clock, {
+      isOpen: () => this.isUp,
+      send: (frame) => this.#socket?.send(frame),
+    });
   }
 
   get isUp(): boolean {
@@ -95,12 +85,8 @@ export class Link {
 
   /** Sends a message with the others of this turn, or once there is a connection. */
   send(message: string): void {
-    this.#messages.push(message);
-    if (this.#state === "idle") this.#connect();
-    if (this.#isGathering) return;
-    this.#isGathering = true;
-    this.#gathered = 0;
-    queueMicrotask(this.#gather);
+    this.#outgoing.say(message);
+    this.open();
   }
 
   /** Tries to have a connection, if there is none. */
@@ -111,49 +97,10 @@ export class Link {
   /** For good: the server does not wait for this session either. */
   close(): void {
     if (this.#state === "closed") return;
-    if (this.#state === "up") this.#flush();
+    this.#outgoing.flush();
     this.#state = "closed";
     this.#cancel();
     this.#drop()?.close(1000);
-  }
-
-  /** Waits until a turn of microtasks has nothing to add. */
-  readonly #gather = (): void => {
-    if (this.#messages.length > this.#gathered) {
-      this.#gathered = this.#messages.length;
-      queueMicrotask(this.#gather);
-      return;
-    }
-    this.#isGathering = false;
-    this.#flush();
-  };
-
-  #flush(): void {
-    if (this.#state !== "up") return;
-    const messages = this.#messages;
-    this.#messages = [];
-    for (let next = 0; next < messages.length; ) {
-      const parts: string[] = this.#head();
-      let length = 0;
-      do {
-        const message = messages[next++] ?? "";
-        length += message.length;
-        parts.push(message);
-      } while (next < messages.length && length + (messages[next]?.length ?? 0) < frameLength);
-      this.#sendFrame(parts);
-    }
-  }
-
-  #head(): string[] {
-    if (this.#told === this.#heard) return [];
-    this.#told = this.#heard;
-    return [`{"seen":${this.#heard}}`];
-  }
-
-  #sendFrame(parts: readonly string[]): void {
-    const text = `[${parts.join(",")}]`;
-    this.#kept.push({ number: ++this.#made, text, sentAt: this.#parts.clock.monotonic() });
-    this.#socket?.send(text);
   }
 
   // Connections
@@ -175,7 +122,7 @@ export class Link {
       this.#state = "greeting";
       const { graceMs } = this.#parts;
       this.#helloAt = clock.monotonic();
-      const known = this.#session !== undefined && { session: this.#session, seen: this.#heard };
+      const known = this.#session !== undefined && { session: this.#session, seen: this.#outgoing.seen };
       socket.send(JSON.stringify({ hello: { ...known, grace_ms: graceMs } }));
     };
     socket.onmessage = ({ data }) => this.#receive(String(data));
@@ -196,17 +143,23 @@ export class Link {
       // Something was there, at least.
       if (this.#state === "greeting") this.#downSince ??= clock.monotonic();
       const since = this.#downSince;
-      this.#user.onUnreachable(why, since === undefined ? undefined : clock.monotonic() - since);
+      const forMs = since === undefined ? undefined : clock.monotonic() - since;
+      if (this.#user.onUnreachable(why, forMs) === "given up") this.#forgetSession();
     }
     if (this.#state === "closed") return;
     if (!this.#user.isWanted()) {
       this.#state = "idle";
-      this.#messages = [];
       return;
     }
     this.#state = "pausing";
     const pause = Math.min(firstPauseMs * 2 ** this.#failures++, longestPauseMs) * this.#parts.random();
     this.#cancel = clock.after(pause, () => this.#connect(), { background: true });
+  }
+
+  /** What was said in it must not be done any more. The server ends it by itself. */
+  #forgetSession(): void {
+    this.#session = undefined;
+    this.#outgoing.forget();
   }
 
   /** Forgets the connection. */
@@ -233,7 +186,7 @@ export class Link {
       return;
     }
     if (this.#state !== "up") this.#welcomed(value);
-    else if (Array.isArray(value)) this.#hear(value);
+    else if (Array.isArray(value)) this.#hear(value, frame.length);
   }
 
   #welcomed(message: unknown): void {
@@ -247,42 +200,28 @@ export class Link {
     this.#state = "up";
     this.#failures = 0;
     if (resumed) {
-      this.#seen(seen);
-      for (const { text } of this.#kept) this.#socket?.send(text);
+      this.#outgoing.wasSeen(seen);
+      this.#outgoing.repeat();
     } else {
       this.#session = session;
-      this.#made = 0;
-      this.#heard = 0;
-      this.#kept = [];
-      this.#messages = [];
+      this.#outgoing.forget();
     }
-    this.#told = this.#heard;
     this.#parts.storeTime.note(Date.parse(store_time), this.#helloAt);
     this.#user.onUp(!resumed);
     this.#watch();
-    this.#flush();
+    this.#outgoing.flush();
   }
 
-  #hear([head, ...messages]: readonly unknown[]): void {
+  #hear([head, ...messages]: readonly unknown[], length: number): void {
     const { data } = headSchema.safeParse(head);
     if (data !== undefined) {
-      this.#seen(data.seen);
-      this.#parts.storeTime.note(Date.parse(data.store_time), this.#seenSentAt);
+      const since = this.#outgoing.wasSeen(data.seen);
+      // A frame that is sent again shows an old time.
+      if (since !== undefined) this.#parts.storeTime.note(Date.parse(data.store_time), since);
     }
-    this.#heard++;
+    this.#outgoing.see(length);
     for (const message of messages)
       if (typeof message === "object" && message !== null) this.#user.onMessage(message);
-    if (this.#heard - this.#told >= mostUntold && !this.#isGathering) this.#sendFrame(this.#head());
-  }
-
-  #seen(count: number): void {
-    let past = 0;
-    for (const { number, sentAt } of this.#kept) {
-      if (number > count) break;
-      this.#seenSentAt = sentAt;
-      past++;
-    }
-    if (past > 0) this.#kept.splice(0, past);
   }
 
   /** A connection may be dead without a word: after some silence the server is asked, and then has to answer soon. */
@@ -309,7 +248,6 @@ export class Link {
 /** What `ws` says; browsers say nothing. */
 function whyOf(event: object): string {
   const error: unknown = "error" in event ? event.error : event;
-  if (typeof error !== "object" || error === null) return "";
-  if ("code" in error && typeof error.code === "string") return error.code;
-  return "message" in error && typeof error.message === "string" ? error.message : "";
+  if (!(error instanceof Error)) return "";
+  return "code" in error && typeof error.code === "string" ? error.code : error.message;
 }

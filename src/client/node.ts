@@ -10,8 +10,11 @@ export function connectLockManager(url: string, options: ConnectOptions = {}): L
   return connect(url, { WebSocket: NodeSocket, ...options });
 }
 
+/** How long a server that does not answer keeps a connection, and so this process, from ending. Not in the types of `ws` yet. */
+const options = { perMessageDeflate: false, closeTimeout: 1_000 };
+
 class NodeSocket extends WebSocket {
   constructor(url: string, protocols: string[]) {
-    super(url, protocols, { perMessageDeflate: false });
+    super(url, protocols, options);
   }
 }

@@ -1,6 +1,4 @@
 /** The lock manager of a server. */
-import type { Clock } from "../clock/clock.js";
-import { toMilliseconds } from "../duration.js";
 import { invalid, LockError } from "../errors.js";
 import type {
   AcquiredLock,
@@ -9,6 +7,7 @@ import type {
   CallOptions,
   CheckResult,
   Duration,
+  EventFilter,
   ForceReleaseOptions,
   ListFilter,
   Lock,
@@ -18,27 +17,21 @@ import type {
   LockStats,
   ResourceState,
 } from "../lock-manager.js";
-import { lockFromJson, locksSchema } from "../protocol/lock.js";
-import { releasedSchema } from "../protocol/release.js";
 import { lostSchema } from "../protocol/wire.js";
 import { workUnder } from "../work-under.js";
-import { type Call, Calls } from "./calls.js";
+import { Calls } from "./calls.js";
 import { errorOf } from "./error-of.js";
 import { FollowUps } from "./follow-ups.js";
 import type { LinkParts } from "./link.js";
-import { acquireRemotely, type Paths } from "./remote-acquire.js";
+import { RemoteCommands } from "./remote-commands.js";
+import { RemoteEvents } from "./remote-events.js";
 import { isReleased } from "./remote-handle.js";
-import type { RemoteLock } from "./remote-lock.js";
 import { RemoteLocks } from "./remote-locks.js";
 import { RemoteViews } from "./remote-views.js";
 import { StoreTime } from "./store-time.js";
 
 /** How long `close` waits for what goes on without its caller. */
 const closeTimeoutMs = 2_000;
-/** A change is carried out within this, or never (the patience of the lock manager, and a little for the way). */
-const lateForMs = 6_000;
-/** As many paths as one look may name. */
-const pathsPerCheck = 100;
 
 export interface RemoteParts extends Omit<LinkParts, "storeTime"> {
   /** Who is on record for what is done by force. */
@@ -46,35 +39,46 @@ export interface RemoteParts extends Omit<LinkParts, "storeTime"> {
 }
 
 export class RemoteLockManager implements LockManager {
-  readonly #clock: Clock;
   readonly #agentId: string | undefined;
   readonly #storeTime: StoreTime;
   readonly #calls: Calls;
   readonly #views: RemoteViews;
   readonly #held: RemoteLocks;
+  readonly #events: RemoteEvents;
+  readonly #commands: RemoteCommands;
   readonly #followUps: FollowUps;
 
   constructor({ agentId, ...parts }: RemoteParts) {
-    this.#clock = parts.clock;
     this.#agentId = agentId;
     this.#storeTime = new StoreTime(parts.clock);
     this.#calls = new Calls(
       { ...parts, storeTime: this.#storeTime },
       {
-        isWanted: () => this.#held.size > 0,
+        isWanted: () => this.#held.size > 0 || this.#events.size > 0,
         onNews: (message) => this.#hear(message),
-        onFresh: () => this.#lookAfterLocks(),
+        onFresh: () => {
+          this.#commands.lookAfterAll();
+          this.#events.subscribeAgain();
+        },
       },
     );
     this.#views = new RemoteViews(this.#calls);
+    this.#events = new RemoteEvents(this.#calls);
     this.#followUps = new FollowUps(parts.clock);
+    this.#commands = new RemoteCommands({
+      clock: parts.clock,
+      calls: this.#calls,
+      views: this.#views,
+      followUps: this.#followUps,
+      held: () => this.#held,
+    });
     this.#held = new RemoteLocks({
       clock: parts.clock,
       storeTime: this.#storeTime,
       trouble: () => this.#calls.trouble,
       extend: ({ resourcePath, agentId: holder, lockId }, ttl) =>
         this.extendLock(resourcePath, holder, lockId, ttl),
-      release: (lock) => this.#releaseOne(lock),
+      release: (lock) => this.#commands.releaseOne(lock),
     });
   }
 
@@ -83,7 +87,7 @@ export class RemoteLockManager implements LockManager {
     agentId: string,
     options: AcquireOptions = {},
   ): Promise<AcquiredLock> {
-    const [handle] = await this.#acquire(resourcePath, agentId, options);
+    const [handle] = await this.#commands.acquire(resourcePath, agentId, options);
     if (handle === undefined)
       throw new LockError("outcome_unknown", "The server answered an acquire with no lock.");
     return handle;
@@ -94,20 +98,8 @@ export class RemoteLockManager implements LockManager {
     agentId: string,
     options: AcquireOptions = {},
   ): Promise<AcquiredLock[]> {
-    return this.#acquire(resourcePaths, agentId, options);
+    return this.#commands.acquire(resourcePaths, agentId, options);
   }
-
-  async #acquire(paths: Paths, agentId: string, options: AcquireOptions): Promise<AcquiredLock[]> {
-    const parts = { calls: this.#calls, giveBack: this.#giveBack };
-    const locks = await acquireRemotely(parts, paths, agentId, options);
-    return locks.map((lock) => this.#held.hold(lock, options.autoExtend === true));
-  }
-
-  /** Whoever has the lock by another call keeps it. */
-  readonly #giveBack = (lock: Lock): void => {
-    if (this.#held.find(lock.resourcePath, lock.lockId) === undefined && !this.#calls.isClosed)
-      this.#followUps.add(this.#releaseOne(lock));
-  };
 
   async releaseLock(
     resourcePath: string,
@@ -115,21 +107,7 @@ export class RemoteLockManager implements LockManager {
     lockId: string,
     options: CallOptions = {},
   ): Promise<boolean> {
-    const call: Call = {
-      op: "release",
-      action: `release ${JSON.stringify(resourcePath)}`,
-      kind: "change",
-      fields: { agent_id: agentId, locks: [{ resource_path: resourcePath, lock_id: lockId }] },
-      signal: options.signal,
-    };
-    const remote = this.#held.find(resourcePath, lockId);
-    const grants = remote?.grants;
-    const { answer, repeated } = await this.#calls.make(call, releasedSchema);
-    // Not if it was acquired again meanwhile: then only the handles of before are gone.
-    if (remote !== undefined && remote.grants === grants)
-      remote.end(() => wasReleased(resourcePath, agentId, lockId));
-    // Whoever finds nothing the second time may have released it the first time, when no answer came.
-    return repeated || answer.released[0] === true;
+    return this.#commands.release(resourcePath, agentId, lockId, options);
   }
 
   async extendLock(
@@ -139,42 +117,7 @@ export class RemoteLockManager implements LockManager {
     ttl?: Duration,
     options: CallOptions = {},
   ): Promise<Lock> {
-    if (typeof ttl === "number" && !Number.isFinite(ttl)) throw invalid("ttl", ttl, "a finite duration");
-    const call: Call = {
-      op: "extend",
-      action: `extend ${JSON.stringify(resourcePath)}`,
-      kind: "change",
-      fields: { agent_id: agentId, ttl, locks: [{ resource_path: resourcePath, lock_id: lockId }] },
-      signal: options.signal,
-    };
-    const remote = this.#held.find(resourcePath, lockId);
-    const isKnown = remote?.openExtension(spanOf(ttl) ?? remote.lock.ttlMs);
-    try {
-      const { answer } = await this.#calls.make(call, locksSchema);
-      const [lock] = answer.locks.map(lockFromJson);
-      if (lock === undefined)
-        throw new LockError("outcome_unknown", "The server answered an extension with no lock.");
-      isKnown?.();
-      remote?.prolong(lock);
-      return lock;
-    } catch (error) {
-      this.#notExtended(remote, isKnown, error);
-      throw error;
-    }
-  }
-
-  #notExtended(remote: RemoteLock | undefined, isKnown: (() => void) | undefined, error: unknown): void {
-    if (remote === undefined || isKnown === undefined || !(error instanceof LockError)) return;
-    // What was aborted or has no answer may yet be carried out, but not for long. Then a look tells.
-    if (error.code === "outcome_unknown" || error.code === "aborted")
-      this.#clock.after(lateForMs, () => this.#clearUp(remote, isKnown), { background: true });
-    else isKnown();
-    if (error.code === "lost") remote.lose("it is no longer in force");
-  }
-
-  #clearUp(remote: RemoteLock, isKnown: () => void): void {
-    if (remote.isOver || this.#calls.isClosed) return;
-    this.#followUps.add(this.#lookAfter(remote.lock.agentId, [remote]).then(isKnown));
+    return this.#commands.extend(resourcePath, agentId, lockId, ttl, options);
   }
 
   async withLock<T>(
@@ -225,25 +168,13 @@ export class RemoteLockManager implements LockManager {
   }
 
   async forceRelease(resourcePath: string, options: ForceReleaseOptions): Promise<readonly Lock[]> {
-    const { reason, lockId, by = this.#agentId, signal } = options;
-    const call: Call = {
-      op: "release",
-      action: `release ${JSON.stringify(resourcePath)} by force`,
-      kind: "change",
-      fields: {
-        force: true,
-        reason,
-        agent_id: by,
-        locks: [{ resource_path: resourcePath, lock_id: lockId }],
-      },
-      signal,
-    };
-    const { answer } = await this.#calls.make(call, releasedSchema);
-    return (answer.locks ?? []).map(lockFromJson);
+    const by = options.by ?? this.#agentId;
+    return this.#commands.revoke(resourcePath, { ...options, ...(by !== undefined && { by }) });
   }
 
-  events(): AsyncIterableIterator<LockEvent> {
-    throw invalid("events", "over the wire", "a lock manager in process");
+  events(filter: EventFilter = {}): AsyncIterableIterator<LockEvent> {
+    this.#calls.requireOpen();
+    return this.#events.read(filter);
   }
 
   metrics(): Promise<string> {
@@ -257,68 +188,24 @@ export class RemoteLockManager implements LockManager {
   async close(options: { readonly release?: boolean } = {}): Promise<void> {
     if (this.#calls.isClosed) return;
     const held = this.#held.all();
-    if (options.release === true) for (const { lock } of held) this.#followUps.add(this.#releaseOne(lock));
+    if (options.release === true)
+      for (const { lock } of held) this.#followUps.add(this.#commands.releaseOne(lock));
     await this.#followUps.settled(closeTimeoutMs);
     this.#calls.close();
+    this.#events.close();
     for (const remote of held) remote.end(() => wasClosed(remote.lock));
     this.#held.close();
-  }
-
-  #releaseOne({ resourcePath, agentId, lockId }: Lock): Promise<boolean> {
-    return this.releaseLock(resourcePath, agentId, lockId);
   }
 
   // What the server says
 
   #hear(message: object): void {
+    if (this.#events.hear(message)) return;
     const { data } = lostSchema.safeParse(message);
     if (data === undefined) return;
     const { resource_path, lock_id, problem } = data.lost;
     this.#held.find(resource_path, lock_id)?.end(() => errorOf(problem));
   }
-
-  /** The server knows nothing of this process: what is held has to be looked at before anybody relies on it for longer. */
-  #lookAfterLocks(): void {
-    const byAgent = new Map<string, RemoteLock[]>();
-    for (const remote of this.#held.all()) {
-      const { agentId } = remote.lock;
-      const locks = byAgent.get(agentId);
-      if (locks === undefined) byAgent.set(agentId, [remote]);
-      else locks.push(remote);
-    }
-    for (const [agentId, locks] of byAgent) {
-      for (let first = 0; first < locks.length; first += pathsPerCheck)
-        this.#followUps.add(this.#lookAfter(agentId, locks.slice(first, first + pathsPerCheck)));
-    }
-  }
-
-  async #lookAfter(agentId: string, locks: readonly RemoteLock[]): Promise<void> {
-    const paths = locks.map(({ lock }) => lock.resourcePath);
-    const { mine } = await this.#views.check(paths, agentId, {});
-    for (const remote of locks) {
-      const found = mine.find(({ lockId, resourcePath }) => isSame(remote.lock, { lockId, resourcePath }));
-      if (found === undefined) remote.lose("it is no longer in force");
-      else remote.prolong(found);
-    }
-  }
-}
-
-function isSame(lock: Lock, other: Pick<Lock, "lockId" | "resourcePath">): boolean {
-  return lock.lockId === other.lockId && lock.resourcePath === other.resourcePath;
-}
-
-/** Of a duration that the server will take. */
-function spanOf(ttl: Duration | undefined): number | undefined {
-  try {
-    return ttl === undefined ? undefined : toMilliseconds("ttl", ttl, { minMs: 0, maxMs: Infinity });
-  } catch {
-    return undefined;
-  }
-}
-
-function wasReleased(resourcePath: string, agentId: string, lockId: string): LockError {
-  const message = `The lock on ${JSON.stringify(resourcePath)} was released.`;
-  return new LockError("lost", message, { resourcePath, agentId, lockId });
 }
 
 function wasClosed({ resourcePath, agentId, lockId }: Lock): LockError {

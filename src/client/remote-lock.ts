@@ -12,6 +12,7 @@ const marginMs = finestMs;
 const extensionRetryMs = 250;
 /** A timer this late was not kept by a busy process, but by one that was stopped. */
 const pauseMs = 1_000;
+const noneOpen: readonly number[] = [];
 
 export interface RemoteLockParts {
   readonly clock: Clock;
@@ -38,7 +39,7 @@ export class RemoteLock extends Timed {
   readonly #parts: RemoteLockParts;
   #lock: Lock;
   /** Until when it lasts at the least if extensions are carried out that have no answer yet; on the monotonic clock. */
-  #open: number[] = [];
+  #open: readonly number[] = noneOpen;
   /** Made when the holder first looks at the signal: most never do. */
   #controller: AbortController | undefined = undefined;
   /** Made when somebody asks: an error is costly, and most locks end by their own release. */
@@ -84,7 +85,7 @@ export class RemoteLock extends Timed {
   /** An extension is about to be sent: until it is known what came of it, the earlier end counts. @returns what says that it is known. */
   openExtension(ttlMs: number): () => void {
     const until = this.#parts.storeTime.localSpan(ttlMs) + this.#parts.clock.monotonic();
-    this.#open.push(until);
+    this.#open = [...this.#open, until];
     this.#schedule();
     return () => {
       this.#open = this.#open.filter((one) => one !== until);
@@ -130,7 +131,9 @@ export class RemoteLock extends Timed {
   get #safeUntil(): number {
     const { clock, storeTime } = this.#parts;
     const left = storeTime.localSpan(this.#lock.expiresAt.getTime() - storeTime.latest());
-    return Math.min(clock.monotonic() + left, ...this.#open) - marginMs;
+    let until = clock.monotonic() + left;
+    for (const end of this.#open) until = Math.min(until, end);
+    return until - marginMs;
   }
 
   #schedule(): void {

@@ -4,7 +4,7 @@ import { TimerWheel } from "../clock/timer-wheel.js";
 import { LockError } from "../errors.js";
 import type { AcquiredLock, Duration, Lock } from "../lock-manager.js";
 import { RemoteHandle } from "./remote-handle.js";
-import { RemoteLock } from "./remote-lock.js";
+import { RemoteLock, type RemoteLockParts } from "./remote-lock.js";
 import type { StoreTime } from "./store-time.js";
 
 export interface RemoteLocksParts {
@@ -18,13 +18,23 @@ export interface RemoteLocksParts {
 export class RemoteLocks {
   readonly #parts: RemoteLocksParts;
   readonly #timers: TimerWheel;
+  readonly #surroundings: RemoteLockParts;
   /** By lock id and path: a lock id names a lock only together with its path. */
   readonly #held = new Map<string, RemoteLock>();
   readonly #autoExtended = new Set<RemoteLock>();
 
   constructor(parts: RemoteLocksParts) {
     this.#parts = parts;
-    this.#timers = new TimerWheel(parts.clock, { background: true });
+    const { clock, storeTime, trouble } = parts;
+    this.#timers = new TimerWheel(clock, { background: true });
+    this.#surroundings = {
+      clock,
+      storeTime,
+      trouble,
+      timers: this.#timers,
+      onExtensionDue: this.#extendDue,
+      onEnd: this.#forget,
+    };
   }
 
   get size(): number {
@@ -34,17 +44,9 @@ export class RemoteLocks {
   /** A handle on a lock that was acquired, perhaps not for the first time. */
   hold(lock: Lock, autoExtend: boolean): AcquiredLock {
     const name = nameOf(lock.resourcePath, lock.lockId);
-    const { clock, storeTime, trouble } = this.#parts;
     let remote = this.#held.get(name);
     if (remote === undefined) {
-      remote = new RemoteLock(lock, {
-        clock,
-        storeTime,
-        trouble,
-        timers: this.#timers,
-        onExtensionDue: this.#extendDue,
-        onEnd: this.#forget,
-      });
+      remote = new RemoteLock(lock, this.#surroundings);
       this.#held.set(name, remote);
     }
     remote.handles++;
@@ -79,10 +81,10 @@ export class RemoteLocks {
     this.#timers.close();
   }
 
-  async #letGo(remote: RemoteLock): Promise<boolean> {
+  #letGo(remote: RemoteLock): Promise<boolean> {
     remote.handles--;
-    if (remote.isOver) return false;
-    if (remote.handles > 0) return true;
+    if (remote.isOver) return Promise.resolve(false);
+    if (remote.handles > 0) return Promise.resolve(true);
     // A release wins over an extension.
     remote.autoExtend = false;
     this.#autoExtended.delete(remote);

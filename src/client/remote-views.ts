@@ -17,6 +17,7 @@ import { lockPageFromJson, lockPageSchema } from "../protocol/list.js";
 import { resourceStateFromJson, resourceStateSchema } from "../protocol/resource-state.js";
 import { statsFromJson, statsSchema } from "../protocol/stats.js";
 import { metricsTextSchema, type Op } from "../protocol/wire.js";
+import type { Fields } from "./call-words.js";
 import type { Calls } from "./calls.js";
 
 export class RemoteViews {
@@ -32,9 +33,8 @@ export class RemoteViews {
   }
 
   async resource(resourcePath: string, { signal }: CallOptions): Promise<ResourceState> {
-    const action = `look at ${JSON.stringify(resourcePath)}`;
     const fields = { resource_path: resourcePath };
-    return resourceStateFromJson(await this.#look("resource", fields, action, resourceStateSchema, signal));
+    return resourceStateFromJson(await this.#look("resource", fields, resourceStateSchema, signal));
   }
 
   async list({ signal, ...filter }: ListFilter): Promise<LockPage> {
@@ -47,17 +47,16 @@ export class RemoteViews {
       limit: filter.limit,
       cursor: filter.cursor,
     };
-    return lockPageFromJson(await this.#look("list", fields, "list locks", lockPageSchema, signal));
+    return lockPageFromJson(await this.#look("list", fields, lockPageSchema, signal));
   }
 
   async agent(agentId: string, { signal }: CallOptions): Promise<AgentState> {
-    const action = `see what ${JSON.stringify(agentId)} holds`;
     const fields = { agent_id: agentId };
-    return agentStateFromJson(await this.#look("agent", fields, action, agentStateSchema, signal));
+    return agentStateFromJson(await this.#look("agent", fields, agentStateSchema, signal));
   }
 
   async stats({ signal }: CallOptions): Promise<LockStats> {
-    return statsFromJson(await this.#look("stats", {}, "count the locks", statsSchema, signal));
+    return statsFromJson(await this.#look("stats", {}, statsSchema, signal));
   }
 
   async check(
@@ -66,21 +65,20 @@ export class RemoteViews {
     { signal }: CallOptions,
   ): Promise<CheckResult> {
     const fields = { resource_paths: resourcePaths, agent_id: agentId };
-    return checkResultFromJson(await this.#look("check", fields, "check paths", checkResultSchema, signal));
+    return checkResultFromJson(await this.#look("check", fields, checkResultSchema, signal));
   }
 
   async metrics(): Promise<string> {
-    return (await this.#look("metrics", {}, "read the metrics", metricsTextSchema, undefined)).text;
+    return (await this.#look("metrics", {}, metricsTextSchema, undefined)).text;
   }
 
   async #look<Answer>(
     op: Op,
-    fields: object,
-    action: string,
+    fields: Fields,
     schema: z.ZodType<Answer>,
     signal: AbortSignal | undefined,
   ): Promise<Answer> {
-    const { answer } = await this.#calls.make({ op, fields, action, kind: "look", signal }, schema);
+    const { answer } = await this.#calls.make({ op, fields, kind: "look", signal }, { schema });
     return answer;
   }
 }

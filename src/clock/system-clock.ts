@@ -1,4 +1,4 @@
-/** The real clock of this machine. */
+/** The real clock of this machine, in Node and in browsers. */
 import type { Cancel, Clock, ScheduleOptions } from "./clock.js";
 
 /** Node takes delays up to 2^31 - 1 ms; anything longer, and NaN, would fire at once. */
@@ -9,7 +9,9 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
   after: (delayMs, run, options = {}) => schedule(delayMs, run, options),
   nextTurn: (run) => {
-    setImmediate(run);
+    // Of Node alone.
+    if (typeof setImmediate === "function") setImmediate(run);
+    else setTimeout(run);
   },
 };
 
@@ -23,7 +25,8 @@ function schedule(delayMs: number, run: () => void, options: ScheduleOptions): C
     // Node may fire up to a millisecond early (its timers round down), hence the second look at the clock.
     const left = due - performance.now();
     timer = setTimeout(left > 0 ? fire : run, Math.min(Math.max(Math.ceil(left), 0), longestTimerMs));
-    if (options.background) timer.unref();
+    // In a browser a timer is a number, and keeps nothing alive.
+    if (options.background === true && typeof timer === "object") timer.unref();
   };
   const fire = (): void => {
     if (performance.now() >= due) run();

@@ -49,7 +49,7 @@ export interface Place {
 }
 
 /** Queues are read in pages: mostly somebody on the first one is in the way. */
-const queuePage = 100;
+export const queuePage = 100;
 
 /** A lock that may be taken over has surely expired. */
 export function hasExpired(view: View, holder: Holder): boolean {

@@ -16,7 +16,7 @@ import {
 } from "./grant.js";
 import { aboutHolder, aboutWaiter } from "./happening.js";
 import { type Granted, ownHolder, rewrite } from "./holding.js";
-import { leave, type Promoted } from "./queue.js";
+import { leave, type Promoted, tidyFront } from "./queue.js";
 import type { Holder } from "./records.js";
 import { release } from "./release.js";
 import { asWaiter, type Found, type View } from "./view.js";
@@ -43,8 +43,18 @@ export function promote(
 
   const fresh = notYetHeld(view, request);
   const refusal = findMismatch(view, request) ?? overLimit(view, request, fresh, limits.maxLocksPerAgent);
+  const passes = request.claims.map(({ resource: { path } }, index) => isPassing(view, path, places[index]));
   leaveAll(view, request, places, refusal?.kind);
+  for (const [index, { resource }] of request.claims.entries()) {
+    const left = places[index];
+    if (left !== undefined && passes[index]) tidyFront(view, request, resource.path, left);
+  }
   return refusal ?? grant(view, request);
+}
+
+/** Somebody is, or was, ahead of it. */
+function isPassing(view: View, path: string, n = 0): boolean {
+  return n > (view.lock(path)?.queue?.head ?? n);
 }
 
 /** When the first lock in the way expires, `Infinity` when an earlier waiter is in the way, `undefined` when nothing is. */

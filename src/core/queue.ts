@@ -1,12 +1,12 @@
 /** The queue of a path: joining it, leaving it, and letting its head hold the lock. */
-import { isAlive, visitHolders } from "./blockers.js";
-import type { Claim, Request } from "./claim.js";
+import { isAlive, queuePage, visitHolders } from "./blockers.js";
+import { type Claim, conflict, type Request } from "./claim.js";
 import { aboutWaiter } from "./happening.js";
 import { type Granted, hold, ownHolder } from "./holding.js";
 import { agentKey, agentWaitKey, placeOfWaitKey, queueOf, waitKey } from "./keys.js";
 import type { Queue, WaitRecord } from "./records.js";
 import type { ResourcePath } from "./resource-path.js";
-import { asWaiter, countAgent, settled, type View, waiterAt } from "./view.js";
+import { asWaiter, countAgent, type Found, settled, type View, waiterAt } from "./view.js";
 
 const emptyQueue: Queue = { head: 1, next: 1, waiting: 0, trees: 0 };
 
@@ -98,10 +98,7 @@ export function promoteHead(view: View, resource: ResourcePath, maxLocks: number
     if (waiter === undefined) {
       // Left from the middle of the queue. Only counted on when it pays: the entry is written below anyway.
       view.leaveBehind(at);
-      view.putLock(path, {
-        holders: settled(record.holders, view.lockRevision(path)),
-        queue: { ...record.queue, head: n + 1 },
-      });
+      beginAt(view, path, n + 1);
       continue;
     }
     const granted = promotePlain(view, resource, n, at, waiter, maxLocks);
@@ -141,19 +138,46 @@ export function requestOf(waiter: WaitRecord, claim: Claim): Request {
   return { requestId, agentId, mode, scope, claims: [claim], reason, metadata };
 }
 
+/**
+ * Lets a queue begin with the first who really waits, when a request had its turn that was not its head: numbers that were left, and the waiters of dead
+ * managers that it went past, are taken off the front.
+ *
+ * @param left the number of the request.
+ */
+export function tidyFront(view: View, request: Request, path: string, left: number): void {
+  if (view.lock(path)?.queue === undefined) return;
+  for (const found of view.range(queueOf(path), queuePage)) {
+    const { n } = placeOfWaitKey(found.key);
+    // Only those that were in its way were looked at closely.
+    const wasInTheWay = n < left && conflict(request, path, asWaiter(found), path);
+    if (n === left || (wasInTheWay && dropIfDead(view, path, found))) continue;
+    beginAt(view, path, n);
+    return;
+  }
+}
+
+function beginAt(view: View, path: string, n: number): void {
+  const record = view.lock(path);
+  if (record?.queue === undefined || record.queue.head >= n) return;
+  const holders = settled(record.holders, view.lockRevision(path));
+  view.putLock(path, { holders, queue: { ...record.queue, head: n } });
+}
+
 /** Removes waiters whose manager is dead or whose time is up, and says how many. Reads one page of the queue. */
-export function dropDead(view: View, path: string, limit = 100): number {
+export function dropDead(view: View, path: string, limit = queuePage): number {
   const queue = view.lock(path)?.queue;
   if (queue === undefined) return 0;
   let dropped = 0;
-  for (const found of view.range(queueOf(path), limit)) {
-    const waiter = asWaiter(found);
-    if (waiter.managerId === view.managerId || isAlive(view, waiter)) continue;
-    // Through `get`, so that the change expects the very waiter that was seen.
-    if (waiterAt(view, found.key) === undefined) continue;
-    leave(view, path, placeOfWaitKey(found.key).n, found.key, waiter);
-    view.tell(aboutWaiter("dequeued", path, waiter, "abandoned"));
-    dropped++;
-  }
+  for (const found of view.range(queueOf(path), limit)) if (dropIfDead(view, path, found)) dropped++;
   return dropped;
+}
+
+function dropIfDead(view: View, path: string, found: Found): boolean {
+  const waiter = asWaiter(found);
+  if (waiter.managerId === view.managerId || isAlive(view, waiter)) return false;
+  // Through `get`, so that the change expects the very waiter that was seen.
+  if (waiterAt(view, found.key) === undefined) return false;
+  leave(view, path, placeOfWaitKey(found.key).n, found.key, waiter);
+  view.tell(aboutWaiter("dequeued", path, waiter, "abandoned"));
+  return true;
 }

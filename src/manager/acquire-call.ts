@@ -12,7 +12,7 @@ import { searchForDeadlock } from "./deadlock-search.js";
 import type { AcquireInput } from "./inputs.js";
 import type { Attempts, Command, Commit, Job } from "./job.js";
 import type { Seat } from "./local-queue.js";
-import { aborted, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
+import { aborted, closedError, deadlocked, heldByOthers, refusalError, timedOut } from "./refusals.js";
 import type { Services } from "./services.js";
 import { type Hearing, type WaitingCall, waitOf } from "./waiting-call.js";
 import { submitPromotion, submitWithdrawal } from "./waiting-commands.js";
@@ -27,7 +27,6 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   request: Request;
   seats: readonly Seat<WaitingCall>[] = [];
   brother: WaitingCall | undefined = undefined;
-
   readonly #services: Services;
   readonly #timeoutMs: number;
   readonly #signal: AcquireTerms["signal"];
@@ -60,6 +59,10 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     return this.request.claims.length === 1 ? this.request.claims[0]?.resource.path : undefined;
   }
 
+  get patienceMs(): number {
+    return this.#services.room.patienceOf(this.request, this.#timeoutMs - this.waitedMs);
+  }
+
   get places(): readonly number[] {
     return this.seats.map(({ n }) => n);
   }
@@ -80,10 +83,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   #submit(failures = 0): void {
     const isBounded = this.#timeoutMs > 0 && this.#timeoutMs < Infinity;
-    this.#job = this.#services.pipeline.submit(
-      this,
-      isBounded ? this.#startedAt + this.#timeoutMs : undefined,
-    );
+    const giveUpAt = isBounded ? this.#startedAt + this.#timeoutMs : undefined;
+    this.#job = this.#services.pipeline.submit(this, giveUpAt);
     this.#job.failures = failures;
   }
 
@@ -102,7 +103,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     if (uncertain) return resume(view, this.request);
     const { limits, presence, pipeline } = this.#services;
     const leftMs = this.#startedAt + this.#timeoutMs - pipeline.plannedAt;
-    const reply = acquire(view, this.request, limits, waitOf(view, leftMs, conflicts > 0));
+    const isBlind = conflicts > 0 || this.patienceMs > 0;
+    const reply = acquire(view, this.request, limits, waitOf(view, leftMs, isBlind));
     if (reply.kind === "queued") presence.enter(view);
     return reply;
   }
@@ -125,9 +127,8 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   /** Under other lock ids: another call of the agent may have known the old ones. What is left of a part goes. */
   #askAnew(): void {
     followUp(this.#services, this.request);
-    const failures = this.#job?.failures ?? 0;
     this.request = renewed(this.request, this.#services.newId);
-    this.#submit(failures);
+    this.#submit(this.#job?.failures);
   }
 
   #context(): { readonly waitedMs: number; readonly now: number } {
@@ -143,15 +144,16 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     presence.entered();
     room.enter(this, reply.places);
     this.#contend();
+    if (room.isClosed) this.#refusal ??= closedError();
     if (this.#refusal !== undefined) {
       this.#withdraw(this.#refusal.code);
       return;
     }
     this.#arm();
     room.wakeAt(this, reply.until);
-    // What is below a tree was not expected when it was queued; and what an earlier attempt saw is not known at all.
-    if (this.request.scope === "tree" || reply.until === -Infinity) this.look();
     this.isEntangled = reply.entangled;
+    // It was queued without a look at all that could be in its way.
+    if (this.request.scope === "tree" || reply.until === -Infinity) room.lookInTurn(this);
     this.lookForDeadlock();
   }
 

@@ -1,5 +1,8 @@
 /** One batch: the plans that go to the store together, and which of them must become one change. */
+import { lockKey } from "../core/keys.js";
+import type { LockRecord } from "../core/records.js";
 import type { Change, Expectation } from "../store/store.js";
+import { hintText } from "./hint.js";
 import { type Draft, Group, type IndexEntry, type Job, type RangeExpectation } from "./job.js";
 
 /** More commands than this are not merged: a conflict would make all of them try again. */
@@ -128,13 +131,20 @@ export function changeOf(group: Group, patience: number): Change {
   }
   group.notAfter = patience;
   for (const job of group.jobs) group.notAfter = Math.min(group.notAfter, job.notAfter);
+  const announced = one?.announced ?? eachOnce(inAll(group, (job) => job.announced));
   return {
     expect,
     put,
     remove,
-    announce: one?.announced ?? eachOnce(inAll(group, (job) => job.announced)),
+    announce: announced.length === 0 ? announced : announced.map((path) => hintAt(path, group)),
     notAfter: group.notAfter,
   };
+}
+
+function hintAt(path: string, { written }: Group): string {
+  const key = lockKey(path);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Under this key it is the entry of a lock.
+  return hintText(path, written.find(({ cell }) => cell.key === key)?.value as LockRecord | undefined);
 }
 
 /** Lists what the jobs read and wrote, each cell once. */

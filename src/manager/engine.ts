@@ -1,7 +1,6 @@
 /** The lock manager in process: checks what it is asked, hands it to the pipeline, and turns the answers into locks and errors. */
 import { check } from "../core/check.js";
 import type { LockName } from "../core/release.js";
-import { storedPath } from "../core/resource-path.js";
 import { invalid } from "../errors.js";
 import type {
   AcquiredLock,
@@ -25,6 +24,7 @@ import { workUnder } from "../work-under.js";
 import { CallerForAll, CallerForOne, startAcquire } from "./acquiring.js";
 import { assemble, type EngineOptions, type MetricsSink, type Parts } from "./assembly.js";
 import { isReleased } from "./handle.js";
+import { hintOf } from "./hint.js";
 import { type AcquireInput, reason, requireObject, signalIn } from "./inputs.js";
 import { lockOf } from "./lock-of.js";
 import { closedError, conflictOf } from "./refusals.js";
@@ -59,10 +59,11 @@ export class Engine implements LockManager {
     await this.#parts.read({});
     this.#metrics = await metrics?.(() => this.getLockCount());
     if (this.#metrics !== undefined) this.#parts.services.events.countWith(this.#metrics);
-    this.#subscription = await store.subscribe((paths) => {
+    this.#subscription = await store.subscribe((texts, revision) => {
       if (this.#closing !== undefined) return;
-      this.#parts.room.hinted(paths, (path) => storedPath(path).ancestors);
-      this.#parts.revalidation.hinted(paths);
+      const hints = texts.map(hintOf);
+      this.#parts.room.hinted(hints, revision);
+      this.#parts.revalidation.hinted(hints, revision);
     });
     this.#parts.sweeper.start();
     this.#parts.revalidation.start();
@@ -262,7 +263,7 @@ export class Engine implements LockManager {
     const { store, ownsStore } = this.#options;
     this.#parts.revalidation.close();
     this.#parts.sweeper.close();
-    for (const call of this.#parts.room.calls()) call.stop(closedError());
+    this.#parts.room.close();
     const releases = (): Promise<unknown>[] =>
       giveBack ? [...this.#parts.held.all()].map((held) => this.#parts.commands.giveBack(held)) : [];
     // Once more at the end: for what was granted meanwhile.
@@ -270,7 +271,6 @@ export class Engine implements LockManager {
     await this.#patiently(work);
     pipeline.close();
     this.#parts.liveness.close();
-    this.#parts.room.close();
     this.#parts.held.abandonAll();
     deadlines.close();
     expiries.close();

@@ -19,6 +19,8 @@ interface Surroundings {
   readonly storeClock: StoreClock;
   readonly retry: RetryPolicy;
   readonly random: () => number;
+  /** To be tried again with the next job on its path, at the latest after so many milliseconds. */
+  readonly standAside: (job: Job, patienceMs: number) => void;
   /** The latest serial number of a store request. */
   readonly serial: () => number;
 }
@@ -62,7 +64,13 @@ export class Failures {
     // When the time is up it is planned a few times more from what the store has just shown: nobody can overtake a refusal, but a path that became free.
     if (now >= job.giveUpAt) job.overtime++;
     const atOnce = job.command.isInTurn === true ? conflictsAtOnceInTurn : 1;
-    if (job.conflicts <= atOnce || job.overtime > 0) {
+    const isTriedAtOnce = job.conflicts <= atOnce || job.overtime > 0;
+    const { patienceMs = 0 } = job.command;
+    if (patienceMs > 0 && (job.alone || !isTriedAtOnce)) {
+      this.#around.standAside(job, patienceMs);
+      return;
+    }
+    if (isTriedAtOnce) {
       this.#again(job);
       return;
     }

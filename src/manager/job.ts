@@ -9,6 +9,10 @@ export interface Command<Reply> {
   readonly path?: string | undefined;
   /** It lets a waiter have the lock whose turn may have come: nobody behind it gets on before it does. */
   readonly isInTurn?: boolean | undefined;
+  /**
+   * How long it may wait for another command of this manager on its path, to share a commit with it, in milliseconds; asked before each try.
+   */
+  readonly patienceMs?: number | undefined;
   /** It is planned from nothing that was learned before it was submitted. */
   readonly isAfresh?: boolean | undefined;
   /** How long the acquire that it is part of has waited, in milliseconds. */
@@ -111,6 +115,8 @@ export class Job implements Attempts {
 }
 
 const none: never[] = [];
+/** As old as can be: what is only hearsay is no answer given in any call. */
+const hearsay = 1;
 
 /**
  * What the manager believes of one key of the store.
@@ -148,6 +154,16 @@ export class Cell {
     this.value = value;
     this.revision = value === undefined ? 0 : revision;
     this.learned = serial;
+  }
+
+  /** A hint says so; or (without a value, or a revision) only that it changed. A late hint changes nothing that is known to be newer. */
+  hear(value: Value | undefined, revision: number): void {
+    if (revision !== 0 && revision <= this.revision) return;
+    this.forget();
+    if (value === undefined || revision === 0) return;
+    this.value = value;
+    this.revision = revision;
+    this.learned = hearsay;
   }
 
   forget(): void {

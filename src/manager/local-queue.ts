@@ -28,6 +28,9 @@ export class LocalQueue<Call extends Asking> extends Timed {
   readonly path: string;
   readonly ancestors: readonly string[];
   first: Seat<Call> | undefined = undefined;
+  size = 0;
+  /** It is due only because it may be that nobody is ahead of its first. */
+  isDueInCase = false;
   #last: Seat<Call> | undefined = undefined;
   readonly #onDue: (queue: LocalQueue<Call>) => void;
 
@@ -40,6 +43,7 @@ export class LocalQueue<Call extends Asking> extends Timed {
 
   onDue(): void {
     this.due = Infinity;
+    this.isDueInCase = false;
     this.#onDue(this);
   }
 
@@ -56,6 +60,7 @@ export class LocalQueue<Call extends Asking> extends Timed {
     if (behind === undefined) this.#last = seat;
     else behind.before = seat;
     seat.isTaken = true;
+    this.size++;
     return seat;
   }
 
@@ -70,6 +75,7 @@ export class LocalQueue<Call extends Asking> extends Timed {
     seat.before = undefined;
     seat.behind = undefined;
     seat.isTaken = false;
+    this.size--;
   }
 
   hasTree(): boolean {

@@ -8,8 +8,9 @@ import type { Change, CommitReply, Outcome, Store } from "../store/store.js";
 import { Batch, changeOf } from "./batch.js";
 import { cancelledError, Failures, type RetryPolicy } from "./failures.js";
 import { type Command, type Draft, type Group, Job } from "./job.js";
+import { JobQueue } from "./job-queue.js";
 import { load } from "./load.js";
-import { type Missing, Planner } from "./planner.js";
+import { type Beliefs, type Missing, Planner } from "./planner.js";
 import { closedError } from "./refusals.js";
 import type { StoreClock } from "./store-clock.js";
 
@@ -19,6 +20,8 @@ const mostJobsPerBatch = 512;
 export const patienceMs = 5_000;
 /** A store that answers without leaving the turn of the event loop must not starve timers and input. */
 const longestTurnMs = 8;
+/** What the latest commit counts for in the average of those before it. */
+const newest = 1 / 8;
 
 export interface PipelineOptions {
   readonly store: Store;
@@ -41,7 +44,7 @@ export class Pipeline {
   readonly #options: PipelineOptions;
   readonly #planner = new Planner();
   readonly #failures: Failures;
-  #queue: Job[] = [];
+  readonly #queue: JobQueue;
   #scheduled = false;
   #committing = false;
   #serial = 1;
@@ -51,13 +54,19 @@ export class Pipeline {
   #closed = false;
   /** Local monotonic time at which the latest batch was planned. */
   plannedAt: number;
+  /** How long a commit takes of late, in milliseconds. */
+  commitMs = 0;
   #idlers: (() => void)[] = [];
 
   constructor(options: PipelineOptions) {
     this.#options = options;
     this.plannedAt = options.clock.monotonic();
     this.#turnBegan = this.plannedAt;
-    this.#failures = new Failures({ ...options, serial: () => this.#serial }, (job) => this.#enqueue(job));
+    this.#queue = new JobQueue(options.clock);
+    this.#failures = new Failures(
+      { ...options, serial: () => this.#serial, standAside: (job, ms) => this.#standAside(job, ms) },
+      (job) => this.#enqueue(job),
+    );
   }
 
   /**
@@ -66,13 +75,12 @@ export class Pipeline {
   submit<Reply>(command: Command<Reply>, giveUpAt?: number): Job {
     const job = new Job(command, ++this.#jobs, this.#serial, giveUpAt);
     if (this.#closed) command.fail(closedError());
-    else this.#enqueue(job);
+    else this.#standAside(job, command.patienceMs ?? 0);
     return job;
   }
 
-  /** Forgets what is believed of these paths, because a hint said that they changed. */
-  forget(paths: Iterable<string>): void {
-    for (const path of paths) this.#planner.forget(path);
+  get beliefs(): Beliefs {
+    return this.#planner;
   }
 
   /** Resolves when nothing is queued or in flight. */
@@ -91,10 +99,13 @@ export class Pipeline {
   /** Fails what has not been sent; what is in flight is still answered. */
   close(): void {
     this.#closed = true;
-    const queue = this.#queue;
-    this.#queue = [];
-    for (const job of queue) job.command.fail(closedError());
+    for (const job of this.#queue.takeAll()) job.command.fail(closedError());
     this.#failures.close();
+  }
+
+  #standAside(job: Job, patienceMs: number): void {
+    if (this.#closed || !this.#queue.standAside(job, patienceMs, () => this.#enqueue(job)))
+      this.#enqueue(job);
   }
 
   #enqueue(job: Job): void {
@@ -102,12 +113,7 @@ export class Pipeline {
       job.command.fail(closedError());
       return;
     }
-    // One that comes back goes before those that were called later, so that calls on one path queue in the order in which they were made.
-    const queue = this.#queue;
-    let at = queue.length;
-    while (at > 0 && (queue[at - 1]?.number ?? 0) > job.number) at--;
-    if (at === queue.length) queue.push(job);
-    else queue.splice(at, 0, job);
+    this.#queue.add(job);
     this.#schedule();
   }
 
@@ -129,13 +135,13 @@ export class Pipeline {
   readonly #flush = (): void => {
     this.#scheduled = false;
     if (this.#committing) return;
-    if (this.#queue.length === 0) {
+    if (this.#queue.isEmpty) {
       for (const resolve of this.#idlers.splice(0)) resolve();
       return;
     }
     const groups = this.#plan();
     if (groups.length === 0) {
-      if (this.#queue.length + this.#idlers.length > 0) this.#schedule();
+      if (!this.#queue.isEmpty || this.#idlers.length > 0) this.#schedule();
       return;
     }
     this.#committing = true;
@@ -152,7 +158,7 @@ export class Pipeline {
   #next(): void {
     this.#committing = false;
     this.#planner.trim();
-    if (this.#queue.length + this.#idlers.length > 0) this.#schedule();
+    if (!this.#queue.isEmpty || this.#idlers.length > 0) this.#schedule();
   }
 
   /** Plans as many jobs as fit, and leaves the others in the queue. */
@@ -163,20 +169,18 @@ export class Pipeline {
     this.plannedAt = clock.monotonic();
     const earliest = storeClock.earliest(this.plannedAt);
     this.#planner.begin(earliest, storeClock.latest(this.plannedAt), managerId());
-    const jobs = this.#queue;
-    const deferred: Job[] = [];
-    this.#queue = deferred;
+    const jobs = this.#queue.take();
     const crowded = new Set<string>();
     let planned = 0;
     for (const job of jobs) {
       const { path } = job.command;
       if (planned >= mostJobsPerBatch || (path !== undefined && crowded.has(path))) {
-        deferred.push(job);
+        this.#queue.defer(job);
         continue;
       }
       planned++;
       if (this.#planOne(job, batch)) continue;
-      deferred.push(job);
+      this.#queue.defer(job);
       if (path !== undefined) crowded.add(path);
     }
     return batch.groups();
@@ -228,7 +232,7 @@ export class Pipeline {
   }
 
   async #send(groups: readonly Group[]): Promise<void> {
-    const { store, storeClock } = this.#options;
+    const { store, clock, storeClock } = this.#options;
     const serial = ++this.#serial;
     const changes = groups.map((group) => changeOf(group, this.#planner.latest + patienceMs));
     const sentAt = this.plannedAt;
@@ -240,6 +244,7 @@ export class Pipeline {
       return;
     }
     storeClock.learn(reply.storeTime, sentAt);
+    this.commitMs += (clock.monotonic() - sentAt - this.commitMs) * newest;
     for (const [index, group] of groups.entries()) {
       const [change, outcome] = [changes[index], reply.outcomes[index]];
       if (change !== undefined && outcome !== undefined) this.#settle(group, change, outcome, serial);

@@ -1,14 +1,18 @@
 /** Plans jobs over the cells: the `View` that the core sees, and the drafts that the jobs of one batch leave for each other. */
 import type { Happening } from "../core/happening.js";
 import { agentKey, lockKey } from "../core/keys.js";
-import type { AgentRecord, LockRecord } from "../core/records.js";
+import type { AgentRecord, LockRecord, Queue } from "../core/records.js";
 import type { Found, Value, View } from "../core/view.js";
 import type { Range } from "../store/store.js";
 import { Cells } from "./cells.js";
+import type { Hint } from "./hint.js";
 import { type Cell, Draft, type IndexEntry, type Job } from "./job.js";
 
 /** What a plan lacks: these ranges were never read for it. */
 export type Missing = readonly Range[];
+
+/** What the manager believes of the lock entries, beside the plans. */
+export type Beliefs = Pick<Planner, "forget" | "hear" | "queueAt">;
 
 const nothing: readonly Found[] = [];
 const noRecord: AgentRecord = { locks: 0, waits: 0 };
@@ -99,9 +103,13 @@ export class Planner implements View {
     this.#others.trim();
   }
 
-  /** Forgets what is believed of a path's lock entry. */
   forget(path: string): void {
     this.#locks.get(path)?.forget();
+  }
+
+  /** What a hint says of a path's lock entry. */
+  hear({ path, queue }: Hint, revision: number): void {
+    this.#locks.get(path)?.hear(queue && { holders: [], queue: { ...queue } }, revision);
   }
 
   /* The entries are written by the core alone, under the format version that the store checks; hence the unchecked casts. */
@@ -109,6 +117,11 @@ export class Planner implements View {
 
   lock(path: string): LockRecord | undefined {
     return this.#read(this.#locks.at(path)).value as LockRecord | undefined;
+  }
+
+  /** How the queue of a path stands, for all that is believed. */
+  queueAt(path: string): Queue | undefined {
+    return (this.#locks.get(path)?.value as LockRecord | undefined)?.queue;
   }
 
   agent(agentId: string): AgentRecord {

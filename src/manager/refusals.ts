@@ -7,7 +7,6 @@ import type { Holder } from "../core/records.js";
 import type { LockName } from "../core/release.js";
 import { formatDuration } from "../duration.js";
 import { afterLoss, type Conflict, LockError } from "../errors.js";
-import type { Lock } from "../lock-manager.js";
 
 export interface RefusalContext {
   readonly waitedMs: number;

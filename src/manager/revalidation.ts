@@ -1,6 +1,7 @@
 /** Compares the held locks that somebody watches with the store: when a hint names their path, and now and then in case a hint was lost. */
 import { lockKey } from "../core/keys.js";
 import type { HeldLock, HeldLocks } from "./held-locks.js";
+import type { Hint } from "./hint.js";
 import type { Read } from "./reader.js";
 import type { Services } from "./services.js";
 
@@ -33,8 +34,11 @@ export class Revalidation {
     );
   }
 
-  hinted(paths: readonly string[]): void {
-    const held = paths.flatMap((path) => [...this.#held.at(path)]);
+  /** What was granted by that change, or later, is not what it ended. */
+  hinted(hints: readonly Hint[], revision: number): void {
+    const held = hints
+      .flatMap(({ path }) => [...this.#held.at(path)])
+      .filter(({ token }) => revision === 0 || token < revision);
     if (held.length > 0) this.#services.background(this.#compare(held));
   }
 

@@ -3,6 +3,7 @@
 import type { Aborts } from "../aborts.js";
 import type { Clock } from "../clock/clock.js";
 import type { TimerWheel } from "../clock/timer-wheel.js";
+import type { Request } from "../core/claim.js";
 import type { Limits } from "../core/grant.js";
 import type { Promoted } from "../core/queue.js";
 import type { View } from "../core/view.js";
@@ -15,10 +16,16 @@ import type { WaitingCall } from "./waiting-call.js";
 /** Where calls wait for their turn. */
 export interface Room {
   readonly isEmpty: boolean;
+  /** Whoever comes is to go. */
+  readonly isClosed: boolean;
   enter(call: WaitingCall, places: readonly number[]): void;
   leave(call: WaitingCall): void;
   /** An agent got a lock, which may give its other claims their turn. */
   granted(agentId: string): void;
+  /** How long a newcomer may wait for company before it queues, in milliseconds. `leftMs`: until its timeout. */
+  patienceOf(request: Request, leftMs: number): number;
+  /** It was queued without knowing whether somebody is in its way. */
+  lookInTurn(call: WaitingCall): void;
   /** The next in the queue may be able to go as well. */
   passOn(call: WaitingCall): void;
   /** Looks again at that store time. */

@@ -74,7 +74,7 @@ export class Sweeper {
   #expire(found: Found): void {
     const { pipeline, limits, room } = this.#services();
     const resource = storedPath(pathOfLockKey(found.key));
-    pipeline.forget([resource.path]);
+    pipeline.beliefs.forget(resource.path);
     const command: Command<ExpireReply> = {
       plan: (view) => expire(view, resource, "sweep", limits.maxLocksPerAgent),
       done: (reply, { revision }) => room.serve(reply.promoted, revision),

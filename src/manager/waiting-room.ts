@@ -5,10 +5,13 @@
 
 import { ChurnMap } from "../churn-map.js";
 import type { Cancel } from "../clock/clock.js";
+import type { Request } from "../core/claim.js";
 import type { Promoted } from "../core/queue.js";
-import type { ResourcePath } from "../core/resource-path.js";
+import { type ResourcePath, storedPath } from "../core/resource-path.js";
 import { giveBack, requestOf } from "./aftermath.js";
-import { LocalQueue } from "./local-queue.js";
+import type { Hint } from "./hint.js";
+import { LocalQueue, type Seat } from "./local-queue.js";
+import { closedError } from "./refusals.js";
 import type { Room, Services } from "./services.js";
 import type { WaitingCall } from "./waiting-call.js";
 
@@ -16,6 +19,10 @@ type Queue = LocalQueue<WaitingCall>;
 
 /** Covers lost hints. Jittered by a quarter, so that managers fall out of step. */
 const pollEveryMs = 1_000;
+/** How long newcomers wait for company. Less than the least is not worth a timer. */
+const patience = { leastMs: 1, mostMs: 100, ofTimeout: 1 / 4 };
+/** After word that a path is free, whoever is not next there looks so much later: when those who are ahead would have said more. */
+const inCaseAfter = { commits: 8, leastMs: 20, mostMs: 100 };
 
 export class WaitingRoom implements Room {
   readonly #services: () => Services;
@@ -25,7 +32,7 @@ export class WaitingRoom implements Room {
   readonly #byRequest = new ChurnMap<string, WaitingCall>();
   readonly #byAgent = new ChurnMap<string, WaitingCall>();
   #cancelPoll: Cancel | undefined;
-  #closed = false;
+  isClosed = false;
 
   constructor(services: () => Services) {
     this.#services = services;
@@ -118,7 +125,7 @@ export class WaitingRoom implements Room {
   /** A place became free: whoever waits there, for a tree above it, or (when it was a tree) anywhere below looks again. */
   freed(path: string, ancestors: readonly string[], tree: boolean): void {
     if (this.isEmpty) return;
-    this.#look(this.#byPath.get(path));
+    this.#lookInTurn(this.#byPath.get(path));
     for (const above of ancestors) {
       const queue = this.#byPath.get(above);
       if (queue?.hasTree()) this.#look(queue);
@@ -146,22 +153,47 @@ export class WaitingRoom implements Room {
     }
   }
 
+  lookInTurn(call: WaitingCall): void {
+    const [seat] = call.seats;
+    const isBehind = seat !== undefined && this.#isBehindOthers(seat.queue, seat);
+    // What is below a tree was not expected when it was queued.
+    if (isBehind && call.request.scope === "resource") this.#lookInCase(seat.queue);
+    else call.look();
+  }
+
+  /**
+   * While waiters of this manager and of others are ahead of it: those of this manager are company to come, and each of them all takes one commit at
+   * least before it could have its turn.
+   */
+  patienceOf({ claims }: Request, leftMs: number): number {
+    const path = claims.length === 1 ? claims[0]?.resource.path : undefined;
+    const queue = path === undefined ? undefined : this.#byPath.get(path);
+    if (queue === undefined) return 0;
+    const { pipeline } = this.#services();
+    const ahead = pipeline.beliefs.queueAt(queue.path)?.waiting ?? 0;
+    if (ahead <= queue.size) return 0;
+    const patienceMs = Math.min(ahead * pipeline.commitMs, patience.mostMs, leftMs * patience.ofTimeout);
+    return patienceMs < patience.leastMs ? 0 : patienceMs;
+  }
+
   /** Looks again when the locks in the way have surely expired. */
   wakeAt(call: WaitingCall, until: number): void {
     const queue = call.seats[0]?.queue;
     if (!Number.isFinite(until) || queue === undefined) return;
     const { storeClock, expiries } = this.#services();
     const due = storeClock.surelyAt(until);
-    if (due < queue.due) expiries.set(queue, due);
+    if (due >= queue.due) return;
+    queue.isDueInCase = false;
+    expiries.set(queue, due);
   }
 
-  /** Other managers say that these paths changed: what is believed of them is forgotten. */
-  hinted(paths: readonly string[], ancestorsOf: (path: string) => readonly string[]): void {
+  /** Other managers say that these paths changed. */
+  hinted(hints: readonly Hint[], revision: number): void {
     if (this.isEmpty) return;
     const { pipeline } = this.#services();
-    for (const path of paths) {
-      pipeline.forget([path]);
-      this.freed(path, ancestorsOf(path), true);
+    for (const hint of hints) {
+      pipeline.beliefs.hear(hint, revision);
+      this.freed(hint.path, storedPath(hint.path).ancestors, true);
     }
   }
 
@@ -173,9 +205,38 @@ export class WaitingRoom implements Room {
     }
   }
 
+  /** Refuses all who wait, and all who come later. */
   close(): void {
-    this.#closed = true;
+    this.isClosed = true;
     this.#cancelPoll?.();
+    for (const call of this.calls()) call.stop(closedError());
+  }
+
+  /**
+   * The first of a queue looks whether its turn has come. Where a waiter of another manager is ahead of it, that one is left to go first: it looks in a
+   * moment, in case that waiter has gone.
+   */
+  #lookInTurn(queue: Queue | undefined): void {
+    const first = queue?.first;
+    if (queue === undefined || first === undefined) return;
+    if (this.#isBehindOthers(queue, first)) this.#lookInCase(queue);
+    else first.call.look();
+  }
+
+  #lookInCase(queue: Queue): void {
+    const { clock, expiries, pipeline } = this.#services();
+    const { commits, leastMs, mostMs } = inCaseAfter;
+    const due = clock.monotonic() + Math.min(Math.max(commits * pipeline.commitMs, leastMs), mostMs);
+    if (due >= queue.due && !queue.isDueInCase) return;
+    queue.isDueInCase = true;
+    expiries.set(queue, due);
+  }
+
+  /** For all that is believed. Whoever shares, or whose agent has locks, may go past others. */
+  #isBehindOthers({ path, size }: Queue, { n, call }: Seat<WaitingCall>): boolean {
+    const queue = this.#services().pipeline.beliefs.queueAt(path);
+    if (queue === undefined || queue.head >= n || queue.waiting <= size) return false;
+    return call.request.mode === "exclusive" && !call.isEntangled;
   }
 
   /** The first of a queue looks whether its turn has come. */
@@ -184,7 +245,7 @@ export class WaitingRoom implements Room {
   }
 
   #schedulePoll(): void {
-    if (this.#cancelPoll !== undefined || this.#closed) return;
+    if (this.#cancelPoll !== undefined || this.isClosed) return;
     const { clock, random } = this.#services();
     const delay = pollEveryMs * (0.75 + random() * 0.5);
     this.#cancelPoll = clock.after(

@@ -12,6 +12,7 @@ import {
   scopeField,
   timeField,
 } from "./fields.js";
+import { isoOf } from "./iso-time.js";
 
 export const lockSchema = z
   .object({
@@ -37,23 +38,26 @@ export type LockJson = z.output<typeof lockSchema>;
 export const locksSchema = z.object({ locks: z.array(lockSchema) }).meta({ id: "Locks" });
 
 export function lockToJson(lock: Lock, now: Date): LockJson {
-  return {
+  const { expiresAt, reason, metadata } = lock;
+  const json: LockJson = {
     lock_id: lock.lockId,
     resource_path: lock.resourcePath,
     agent_id: lock.agentId,
     mode: lock.mode,
     scope: lock.scope,
     fencing_token: lock.fencingToken,
-    acquired_at: lock.acquiredAt.toISOString(),
-    expires_at: lock.expiresAt.toISOString(),
-    expires_in_ms: millisecondsUntil(lock.expiresAt, now),
+    acquired_at: isoOf(lock.acquiredAt),
+    expires_at: isoOf(expiresAt),
+    expires_in_ms: millisecondsUntil(expiresAt, now),
     ttl_ms: lock.ttlMs,
-    ...(lock.reason !== undefined && { reason: lock.reason }),
-    ...(lock.metadata !== undefined && { metadata: lock.metadata }),
   };
+  if (reason !== undefined) json.reason = reason;
+  if (metadata !== undefined) json.metadata = metadata;
+  return json;
 }
 
 export function lockFromJson(json: LockJson): Lock {
+  const { reason, metadata } = json;
   return {
     lockId: json.lock_id,
     resourcePath: json.resource_path,
@@ -64,7 +68,7 @@ export function lockFromJson(json: LockJson): Lock {
     acquiredAt: new Date(json.acquired_at),
     expiresAt: new Date(json.expires_at),
     ttlMs: json.ttl_ms,
-    ...(json.reason !== undefined && { reason: json.reason }),
-    ...(json.metadata !== undefined && { metadata: json.metadata }),
+    ...(reason !== undefined && { reason }),
+    ...(metadata !== undefined && { metadata }),
   };
 }

@@ -121,9 +121,9 @@ function detailOf({ code, message, facts: { field, value, allowed } }: LockError
   return `Invalid ${wireName(field)} ${value}: expected ${allowed}.`;
 }
 
-/** `resourcePaths[3]` is `resource_paths[3]`. Names of metadata are the caller's own. */
+/** `resourcePaths[3]` is `resource_paths[3]`. Names of metadata are the caller's own, and headers have theirs. */
 function wireName(field: string): string {
-  if (field.startsWith("metadata.")) return field;
+  if (/^(metadata\.|[A-Z])/.test(field)) return field;
   return field.replace(/[a-z][A-Z]/g, (pair) => `${pair[0]}_${pair[1]?.toLowerCase()}`);
 }
 

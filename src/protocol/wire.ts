@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { acquireRequestSchema } from "./acquire.js";
 import { checkRequestSchema } from "./check.js";
+import { eventSchema, subscriptionFields } from "./event.js";
 import { extendRequestSchema } from "./extend.js";
 import { agentIdField, countField, lockIdField, resourcePathField, timeField } from "./fields.js";
 import { listRequestSchema } from "./list.js";
@@ -20,7 +21,7 @@ export const maxFrameBytes = 64 * 1024;
 
 /** How long a session outlives its connection unless its caller asks otherwise, and at most. */
 export const defaultGraceMs = 5_000;
-export const longestGraceMs = 60_000;
+const longestGraceMs = 60_000;
 
 /** The `timeout` of an acquire that waits until it has its turn. */
 export const forEver = "for ever";
@@ -53,11 +54,19 @@ export const callSchemas = {
   metrics: z.strictObject({ ...call, op: z.literal("metrics") }),
   /** Leaves the queue: the call of that id ends with `aborted`. */
   cancel: z.strictObject({ ...call, op: z.literal("cancel"), call: idField }),
+  /** Events come from now on, or from behind the event `since`, until `unsubscribe`. The caller numbers its subscriptions. */
+  subscribe: z.strictObject({
+    ...call,
+    op: z.literal("subscribe"),
+    subscription: idField,
+    ...subscriptionFields,
+  }),
+  unsubscribe: z.strictObject({ ...call, op: z.literal("unsubscribe"), subscription: idField }),
   ping: z.strictObject({ ...call, op: z.literal("ping") }),
 } as const;
 
 export type Op = keyof typeof callSchemas;
-export type Call<Name extends Op = Op> = z.output<(typeof callSchemas)[Name]>;
+type Call<Name extends Op = Op> = z.output<(typeof callSchemas)[Name]>;
 
 /** The first message of a caller that wants a session, alone in its frame. */
 export const helloSchema = z.strictObject({
@@ -83,6 +92,7 @@ export const welcomeSchema = z.object({
     resumed: z.boolean(),
     seen: countField,
     grace_ms: countField,
+    max_frame_bytes: countField,
     store_time: timeField,
     version: z.string(),
   }),
@@ -96,8 +106,15 @@ export const lostSchema = z.object({
   lost: z.object({ resource_path: resourcePathField, lock_id: lockIdField, problem: problemSchema }),
 });
 
-export const resultSchema = z.object({ id: idField, result: z.unknown() });
-export const errorSchema = z.object({ id: idField.nullable(), error: problemSchema });
+/** An event of a subscription. */
+export const newsSchema = z.object({ subscription: idField, event: eventSchema });
+
+/** No more events of that subscription come. */
+export const endedSchema = z.object({ subscription: idField, ended: z.literal(true) });
+
+/** What `subscribe` answers: the events up to this id are not of the subscription. */
+export const unsubscribedSchema = z.object({ unsubscribed: z.boolean() });
+export const subscribedSchema = z.object({ position: z.int() });
 
 /** What `metrics` answers: Prometheus text exposition. */
 export const metricsTextSchema = z.object({ text: z.string() });

@@ -1,5 +1,5 @@
 /** What an acquire on the wire asks of the lock manager. */
-import type { AcquireOptions } from "../lock-manager.js";
+import type { AcquireOptions, CallSignal } from "../lock-manager.js";
 import type { AcquireRequest } from "../protocol/acquire.js";
 import { eitherDuration } from "../protocol/durations.js";
 import { forEver } from "../protocol/wire.js";
@@ -17,15 +17,19 @@ export function sharedWaitOf(request: Terms): number {
   return request.timeout === forEver && request.timeout_ms === undefined ? Infinity : waitOf(request);
 }
 
+/** Filled in one by one: spreading what is there costs more than all that is done with it. */
+type Options = { -readonly [Name in keyof AcquireOptions]: AcquireOptions[Name] };
+
 /** @throws LockError `invalid`. */
-export function acquireOptions(request: Terms, waitMs: number): AcquireOptions {
+export function acquireOptions(request: Terms, waitMs: number, signal?: CallSignal): AcquireOptions {
+  const { mode, scope, reason, metadata } = request;
   const ttl = eitherDuration("ttl", request.ttl, request.ttl_ms);
-  return {
-    timeout: waitMs,
-    ...(ttl !== undefined && { ttl }),
-    ...(request.mode !== undefined && { mode: request.mode }),
-    ...(request.scope !== undefined && { scope: request.scope }),
-    ...(request.reason !== undefined && { reason: request.reason }),
-    ...(request.metadata !== undefined && { metadata: request.metadata }),
-  };
+  const options: Options = { timeout: waitMs };
+  if (ttl !== undefined) options.ttl = ttl;
+  if (mode !== undefined) options.mode = mode;
+  if (scope !== undefined) options.scope = scope;
+  if (reason !== undefined) options.reason = reason;
+  if (metadata !== undefined) options.metadata = metadata;
+  if (signal !== undefined) options.signal = signal;
+  return options;
 }

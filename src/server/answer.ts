@@ -4,7 +4,15 @@ import { requestIdHeader } from "../protocol/headers.js";
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array<ArrayBuffer>;
+  /** A stream is written as fast as it is read, and cancelled when its reader has gone. */
+  readonly body: Content | ReadableStream<Uint8Array>;
+}
+
+type Content = string | Uint8Array<ArrayBuffer>;
+
+/** One whose body is there as a whole. */
+export interface WholeAnswer extends Answer {
+  readonly body: Content;
 }
 
 /** On every answer: nothing is guessed, framed, embedded elsewhere or told to the next site. */
@@ -24,7 +32,7 @@ export function jsonAnswer(
   status: number,
   body: object,
   headers: Readonly<Record<string, string>> = {},
-): Answer {
+): WholeAnswer {
   return {
     status,
     headers: { ...apiHeaders, "content-type": "application/json", ...headers },
@@ -53,10 +61,20 @@ export function pageAnswer(
   };
 }
 
-export function withHeaders(answer: Answer, headers: Readonly<Record<string, string>>): Answer {
+/** Server-sent events. */
+export function eventStreamAnswer(body: ReadableStream<Uint8Array>): Answer {
+  // For nginx, which would hold events back until it has a buffer full of them.
+  const headers = { "content-type": "text/event-stream", "x-accel-buffering": "no" };
+  return { status: 200, headers: { ...apiHeaders, ...headers }, body };
+}
+
+export function withHeaders<Some extends Answer>(
+  answer: Some,
+  headers: Readonly<Record<string, string>>,
+): Some {
   return { ...answer, headers: { ...answer.headers, ...headers } };
 }
 
-export function withRequestId(answer: Answer, requestId: string): Answer {
+export function withRequestId<Some extends Answer>(answer: Some, requestId: string): Some {
   return withHeaders(answer, { [requestIdHeader]: requestId });
 }

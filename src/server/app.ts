@@ -7,6 +7,7 @@ import type { Route } from "./route.js";
 import { acquireRoute } from "./routes/acquire.js";
 import { checkRoute } from "./routes/check.js";
 import { docsRoutes } from "./routes/docs.js";
+import { eventsRoute } from "./routes/events.js";
 import { extendRoute } from "./routes/extend.js";
 import { healthRoute } from "./routes/health.js";
 import { listRoute } from "./routes/list.js";
@@ -48,6 +49,7 @@ export function createApp(
     showAgentRoute(services),
     releaseAgentRoute(services),
     statsRoute(services),
+    eventsRoute(services),
     wsRoute(),
     healthRoute(),
     readyRoute(services),
@@ -77,6 +79,7 @@ export function createApp(
 /** Under which heading the description lists it. */
 function groupOf(path: string): string {
   if (path.startsWith("/v1/locks")) return "Locks";
+  if (path === "/v1/events") return "Events";
   return path.startsWith("/v1/") ? "Resources and agents" : "Server";
 }
 

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { LockError } from "../errors.js";
-import { type Answer, withRequestId } from "./answer.js";
+import { type WholeAnswer, withRequestId } from "./answer.js";
 import { HttpRefusal } from "./http-refusal.js";
 import { refusalAnswer } from "./refusal-answer.js";
 
@@ -26,7 +26,7 @@ export function answerClientError(error: Error & { code?: string }, socket: Dupl
 }
 
 /** Answers on a socket that belongs to no request of Node's server, and ends it. */
-export function endWith(socket: Duplex, answer: Answer): void {
+export function endWith(socket: Duplex, answer: WholeAnswer): void {
   const { status } = answer;
   const headers = {
     ...answer.headers,

@@ -88,3 +88,12 @@ export function tooManyWaits(limit: number): HttpRefusal {
   );
   return new HttpRefusal(error, { status: 429, headers: { "retry-after": "1" } });
 }
+
+export function tooManyStreams(limit: number): HttpRefusal {
+  const error = new LockError(
+    "limit_exceeded",
+    `Cannot subscribe: ${limit} streams of events are already open on this server, the most it allows.`,
+    { limit, next: ["Close a stream that is no longer read, or try again in a moment."] },
+  );
+  return new HttpRefusal(error, { status: 429, headers: { "retry-after": "1" } });
+}

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { durationHeader, storeTimeHeader } from "../protocol/headers.js";
-import { type Answer, withHeaders, withRequestId } from "./answer.js";
+import { type Answer, type WholeAnswer, withHeaders, withRequestId } from "./answer.js";
 import { createApp } from "./app.js";
 import { endWith } from "./client-error.js";
 import { Exchange } from "./exchange.js";
@@ -87,7 +87,7 @@ function complete({ manager, waits }: Services, exchange: Exchange, answer: Answ
   });
 }
 
-function refuse({ manager, log }: Services, exchange: Exchange, error: unknown): Answer {
+function refuse({ manager, log }: Services, exchange: Exchange, error: unknown): WholeAnswer {
   const { requestId } = exchange;
   if (!isExpected(error) && !(error instanceof CallerGone))
     log.error({ request_id: requestId, err: error }, "unexpected failure");
@@ -95,7 +95,7 @@ function refuse({ manager, log }: Services, exchange: Exchange, error: unknown):
 }
 
 /** For what is refused before the routes. */
-function write(outgoing: ServerResponse, { status, headers, body }: Answer): void {
+function write(outgoing: ServerResponse, { status, headers, body }: WholeAnswer): void {
   outgoing.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) });
   outgoing.end(body);
 }

@@ -1,16 +1,18 @@
 /** The requests that wait, counted: each costs a connection for as long as it likes. */
-import { type HttpRefusal, shuttingDown, tooManyWaits } from "./http-refusal.js";
+import { type HttpRefusal, shuttingDown } from "./http-refusal.js";
 
 /** Ends a wait; the refusal is what its caller is told. */
 export type EndWait = (refusal: HttpRefusal) => void;
 
 export class LongWaits {
   readonly #limit: number;
+  readonly #tooMany: (limit: number) => HttpRefusal;
   readonly #waiting = new Set<EndWait>();
   #draining = false;
 
-  constructor(limit: number) {
+  constructor(limit: number, tooMany: (limit: number) => HttpRefusal) {
     this.#limit = limit;
+    this.#tooMany = tooMany;
   }
 
   get count(): number {
@@ -29,7 +31,7 @@ export class LongWaits {
    */
   enter(end: EndWait): () => void {
     if (this.#draining) throw shuttingDown();
-    if (this.#waiting.size >= this.#limit) throw tooManyWaits(this.#limit);
+    if (this.#waiting.size >= this.#limit) throw this.#tooMany(this.#limit);
     const wait: EndWait = (refusal) => end(refusal);
     this.#waiting.add(wait);
     return () => this.#waiting.delete(wait);

@@ -1,7 +1,7 @@
 /** Whatever was thrown, as an answer. */
 import { LockError } from "../errors.js";
 import { problemContentType, problemOf } from "../protocol/problem.js";
-import { type Answer, jsonAnswer } from "./answer.js";
+import { jsonAnswer, type WholeAnswer } from "./answer.js";
 import { HttpRefusal, type HttpTerms } from "./http-refusal.js";
 
 /** For statuses of which nothing better is known. */
@@ -11,7 +11,7 @@ const soonSeconds = 1;
 export function refusalAnswer(
   error: unknown,
   context: { readonly now: Date; readonly requestId: string },
-): Answer {
+): WholeAnswer {
   const [refusal, terms] = refusalOf(error);
   const problem = problemOf(refusal, {
     ...context,

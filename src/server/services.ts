@@ -5,11 +5,14 @@ import type { AcquiredLock, LockManager } from "../lock-manager.js";
 import type { AcquireAttempt } from "./acquire-attempt.js";
 import { AcquireAttempts } from "./acquire-attempts.js";
 import { Background } from "./background.js";
+import { EventLog } from "./event-log.js";
+import { tooManyStreams, tooManyWaits } from "./http-refusal.js";
 import { LongWaits } from "./long-waits.js";
 import { ResourceWatch } from "./resource-watch.js";
 
 /** Fewer than connections, so that whoever holds a lock can always give it back. */
 const defaultMaxWaits = 8_000;
+const defaultMaxStreams = 1_000;
 
 export interface Services {
   readonly manager: LockManager;
@@ -17,6 +20,9 @@ export interface Services {
   readonly log: Logger;
   readonly background: Background;
   readonly waits: LongWaits;
+  /** Streams of events: requests too that last for as long as they like. */
+  readonly streams: LongWaits;
+  readonly events: EventLog;
   readonly attempts: AcquireAttempts;
   readonly watch: ResourceWatch;
   /** Shown in the API description. */
@@ -32,6 +38,8 @@ export interface ServiceOptions {
   readonly logger: Logger;
   /** How many requests may wait at one time: acquires with a timeout and long polls. Default 8000. */
   readonly maxWaits?: number;
+  /** How many streams of events may be open at one time. Default 1000. */
+  readonly maxStreams?: number;
   readonly version?: string;
   /** Where swagger-ui is; by default where the build puts it. */
   readonly docsFolder?: URL;
@@ -50,7 +58,13 @@ export function createServices({ manager, clock, logger, ...options }: ServiceOp
     clock,
     log: logger,
     background,
-    waits: new LongWaits(options.maxWaits ?? defaultMaxWaits),
+    waits: new LongWaits(options.maxWaits ?? defaultMaxWaits, tooManyWaits),
+    streams: new LongWaits(options.maxStreams ?? defaultMaxStreams, tooManyStreams),
+    events: new EventLog({
+      manager,
+      clock,
+      report: (error) => logger.error({ err: error }, "the events of the lock manager ended"),
+    }),
     attempts: new AcquireAttempts(clock, giveBack),
     watch: new ResourceWatch(manager, (error) =>
       logger.warn({ err: error }, "no events; looking now and then"),

@@ -45,7 +45,7 @@ export interface Change {
   readonly put: readonly { readonly key: string; readonly value: Json }[];
   /** Removing what is not there is no failure. */
   readonly remove: readonly string[];
-  /** Resource paths for the subscribers' hints, sent when the change is applied. */
+  /** Texts for the subscribers' hints, sent when the change is applied. Each has at most 2,800 bytes and no line break. */
   readonly announce: readonly string[];
   /** Not applied once store time is past this. Checked against store time inside the commit. */
   readonly notAfter?: StoreTime;
@@ -100,6 +100,9 @@ export interface StoreTraits {
   readonly clockUncertaintyMs?: number;
 }
 
+/** `revision`: of the commit; 0 when it is not known. */
+export type HintListener = (texts: readonly string[], revision: number) => void;
+
 export interface Subscription {
   /** Idempotent. No call of the listener begins after it resolved. */
   close(): Promise<void>;
@@ -124,8 +127,11 @@ export interface Store {
   commit(changes: readonly Change[], options?: StoreOptions): Promise<CommitReply>;
   /** One consistent snapshot of the named keys and ranges; includes every commit acknowledged before the call. */
   read(query: Query, options?: StoreOptions): Promise<ReadReply>;
-  /** Hints that these paths changed. May be lost, late or repeated: only speed depends on them, never correctness. */
-  subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription>;
+  /**
+   * Hints: what other changes announce, and the revision of their commit. They may be lost, late or repeated: only speed depends on them, never
+   * correctness.
+   */
+  subscribe(listener: HintListener): Promise<Subscription>;
   /** Idempotent. Later calls of the others reject with a `StoreError`, outcome `none`, not retryable. */
   close(): Promise<void>;
 }

@@ -7,7 +7,7 @@ beforeAll(() => {
 });
 afterAll(() => desk.clear());
 
-const verbs = ["run", "acquire", "release", "extend", "check", "ls", "show", "serve", "version"];
+const verbs = ["run", "acquire", "release", "extend", "check", "ls", "show", "watch", "serve", "version"];
 
 describe("help", () => {
   test("lists every verb, where locks are, who acts, and the exit codes", async () => {
@@ -90,6 +90,10 @@ describe("a command line that makes no sense exits with 64 and says what is wron
     ["force without a reason", ["release", "/a", "--force", "--yes"], "--reason"],
     ["force without anybody to ask", ["release", "/a", "--force", "--reason", "x"], "--yes"],
     ["a port that is none", ["serve", "--listen", "127.0.0.1"], "HOST:PORT"],
+    ["watching two prefixes", ["watch", "/a", "/b"], "Expected 1 argument"],
+    ["watching what never happens", ["watch", "--types", "acquired,stolen"], "acquired, extended, released"],
+    ["watching from nowhere", ["watch", "--since", "yesterday"], "the id of an event"],
+    ["watching a store", ["watch"], "next      Let everybody use one server: `engram-lock serve`"],
     ["a server that serves a server", ["serve", "--url", "http://127.0.0.1:1"], "--store"],
   ])("%s", async (_, args, words) => {
     const { code, stdout, stderr } = await desk.run(args);

@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { askRedis, needRedis, startRedis } from "../servers/redis.js";
@@ -215,3 +216,75 @@ describe("every verb works with a server", () => {
 function split(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2]!);
 }
+
+describe("serve --socket", () => {
+  const socketOf = (desk: Desk): string => join(desk.project, "lock.sock");
+
+  function statusAt(socketPath: string): Promise<number | undefined> {
+    return new Promise((resolve, reject) => {
+      request({ socketPath, path: "/readyz", agent: false }, (response) => {
+        response.resume().on("end", () => resolve(response.statusCode));
+      })
+        .on("error", reject)
+        .end();
+    });
+  }
+
+  test("listens there too, for this user alone, says so, and takes the file away when it stops", async () => {
+    const server = desk.start([...serve, "--socket", "lock.sock"]);
+    const [words] = await server.says(/engram-lock \S+ is running.\n[^]*Ctrl-C stops the server.\n/);
+    expect(words).toMatch(/^ {4}address {3}http:\/\/127/m);
+    expect(words).toContain(`    socket    unix:${socketOf(desk)}\n`);
+    expect(statSync(socketOf(desk)).mode & 0o777).toBe(0o600);
+    expect(await statusAt(socketOf(desk))).toBe(200);
+    server.kill("SIGTERM");
+    expect((await server.ended).code).toBe(0);
+    expect(existsSync(socketOf(desk))).toBe(false);
+  });
+
+  test("may be all there is", async () => {
+    const server = desk.start(["serve", "--listen", "none", "--socket", "lock.sock", "--json"]);
+    const [text] = await server.says(/\{[^]*\}\n/);
+    const url = `unix:${socketOf(desk)}`;
+    expect(JSON.parse(text)).toEqual({
+      url,
+      socket: url,
+      store: expect.stringMatching(/^file:/),
+      durable: true,
+      promise: "correctness",
+    });
+    expect(await statusAt(socketOf(desk))).toBe(200);
+  });
+
+  test("replaces the socket of a server that was killed, and never that of one that runs", async () => {
+    const options = [...serve, "--store", "memory:", "--socket", "lock.sock"];
+    const first = desk.start(options);
+    await first.says(/is running/);
+    const second = await desk.run(options);
+    expect(second.code).toBe(69);
+    expect(second.stderr).toMatch(
+      /^engram-lock: Cannot listen on the socket ".*lock.sock": a server answers/,
+    );
+    expect(await statusAt(socketOf(desk))).toBe(200);
+    first.kill("SIGKILL");
+    await first.ended;
+    expect(existsSync(socketOf(desk))).toBe(true);
+    await desk.start(options).says(/is running/);
+    expect(await statusAt(socketOf(desk))).toBe(200);
+  });
+
+  test.each([
+    [["--socket", `/${"x".repeat(110)}`], 64, "at most 103 bytes"],
+    [["--socket", "/nowhere/lock.sock"], 78, 'Cannot listen on the socket "/nowhere/lock.sock"'],
+    [["--listen", "none"], 64, "give --socket PATH"],
+  ])("%j exits with %i and says why", async (args, code, words) => {
+    const result = await desk.run([...serve, ...args]);
+    expect(result.stderr).toContain(words);
+    expect(result.code).toBe(code);
+  });
+
+  test("stands in what --print-config shows", async () => {
+    const { stdout } = await desk.run([...serve, "--socket", "lock.sock", "--print-config"]);
+    expect(JSON.parse(stdout)).toMatchObject({ socket: { value: socketOf(desk) } });
+  });
+});

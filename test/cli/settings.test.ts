@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { findPlace } from "../../src/cli/settings.js";
 import { Desk } from "./command.js";
 
 let desk: Desk;
@@ -120,5 +121,28 @@ describe("a configuration file that is wrong exits with 78, names the file and s
     const { code, stderr } = await desk.run(["ls"], { env });
     expect(stderr).toContain("ENGRAM_LOCK_URL and ENGRAM_LOCK_STORE");
     expect(code).toBe(78);
+  });
+});
+
+describe("a server at a unix socket", () => {
+  test.each([
+    ["unix:/run/lock.sock", "unix:/run/lock.sock"],
+    ["unix:///run/lock.sock", "unix:/run/lock.sock"],
+    ["unix:run/with space.sock", "unix:/work/run/with space.sock"],
+  ])("is named by its path: %s", (url, place) => {
+    const around = { env: {}, workingDirectory: "/work" };
+    const expected = { value: { kind: "server", url: place }, origin: "flag" };
+    expect(findPlace({ url }, around)).toEqual(expected);
+    expect(findPlace({ store: url }, around)).toEqual(expected);
+  });
+
+  test("is looked for where the file stands that names it", () => {
+    write(projectFile(), { url: "unix:lock.sock" });
+    const { value } = findPlace({}, { env: {}, workingDirectory: desk.project });
+    expect(value.url).toBe(`unix:${join(desk.project, ".engram-lock/lock.sock")}`);
+  });
+
+  test.each(["unix:", "unix://host/path"])("is not %s", (url) => {
+    expect(() => findPlace({ url }, { env: {}, workingDirectory: "/work" })).toThrow(/^Invalid url /);
   });
 });

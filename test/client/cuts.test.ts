@@ -20,7 +20,8 @@ async function conversation(remote: LockManager): Promise<string[]> {
   const bob = await bobs;
   said.push(`bob holds /a, later: ${bob.fencingToken > ann.fencingToken}`);
   said.push(`held: ${(await remote.getStats()).locks}`);
-  said.push(`released: ${await Promise.all([bob, ...more].map((lock) => lock.release()))}`);
+  const released = await Promise.all([bob, ...more].map((lock) => lock.release()));
+  said.push(`released: ${released.join(",")}`);
   return said;
 }
 
@@ -75,6 +76,26 @@ describe("A connection that is cut", () => {
     };
     expect(await told(wire, wire.connect())).toEqual(said);
     expect(await leftovers(wire.store)).toEqual([]);
+  });
+
+  test("loses no event, and brings none twice", async () => {
+    const wire = await wired();
+    const remote = wire.connect();
+    const events = remote.events({ types: ["acquired"] });
+    const paths: string[] = [];
+    const reading = (async () => {
+      for await (const { resourcePath } of events) paths.push(resourcePath);
+    })();
+    await wire.clock.settle();
+    for (let n = 0; n < 20; n++) {
+      if (n % 3 === 0) wire.server.cut();
+      await wire.settled(wire.manager.acquireLock(`/${n}`, "ann"));
+      if (n % 5 === 0) await wire.clock.advance(200);
+    }
+    await wire.clock.advance(1_000);
+    expect(paths).toEqual(Array.from({ length: 20 }, (_, n) => `/${n}`));
+    await events.return?.();
+    await reading;
   });
 
   test("for good takes who waits out of the queue, and leaves what is held to its ttl", async () => {
@@ -150,6 +171,54 @@ describe("A server that crashes and comes back", () => {
     expect(await wire.settled(wire.manager.getStats())).toMatchObject({ locks: 1, waiters: 1 });
     expect(await wire.settled(ann.release())).toBe(true);
     expect(await wire.settled(waiting)).toMatchObject({ agentId: "bob" });
+  });
+
+  test("does not end the next holder's lock by a forced release that is made again", async () => {
+    const wire = await wired();
+    const remote = wire.connect();
+    await wire.settled(wire.manager.acquireLock("/a", "ann", { ttl: "1m" }));
+    await wire.settled(remote.getStats());
+    wire.server.deafen(true);
+    const forced = remote.forceRelease("/a", { reason: "she sleeps" });
+    forced.catch(() => undefined);
+    await wire.settled(wire.manager.acquireLock("/a", "bob", { ttl: "1m" }));
+    wire.server.reachable(false);
+    await wire.clock.advance(6_000);
+    wire.server.deafen(false);
+    wire.server.reachable(true);
+    await wire.clock.advance(3_000);
+    await expect(forced).rejects.toMatchObject({ code: "outcome_unknown" });
+    expect(await wire.settled(wire.manager.getLock("/a"))).toMatchObject({ agentId: "bob" });
+  });
+
+  test("lets nobody wait longer than it wanted to", async () => {
+    const wire = await wired();
+    const remote = wire.connect();
+    await wire.settled(wire.manager.acquireLock("/a", "ann", { ttl: "10m" }));
+    const waiting = remote.acquireLock("/a", "bob", { timeout: "12s" });
+    let refused: unknown;
+    waiting.catch((error: unknown) => (refused = error));
+    await wire.clock.advance(1_000);
+    wire.server.reachable(false);
+    await wire.clock.advance(6_000);
+    wire.server.reachable(true);
+    await wire.clock.advance(4_900);
+    expect(refused).toBeUndefined();
+    await wire.clock.advance(200);
+    expect(refused).toMatchObject({ code: "held" });
+  });
+
+  test("says that events may be missing", async () => {
+    const wire = await wired();
+    const events = wire.connect().events();
+    await wire.clock.settle();
+    await wire.crash();
+    await wire.start();
+    await wire.clock.advance(3_000);
+    await wire.settled(wire.manager.acquireLock("/a", "ann"));
+    expect((await wire.settled(events.next())).value).toMatchObject({ type: "reset" });
+    expect((await wire.settled(events.next())).value).toMatchObject({ type: "acquired", resourcePath: "/a" });
+    await events.return?.();
   });
 
   test("tells a holder at once whose lock is gone", async () => {

@@ -76,7 +76,7 @@ describe("a lock acquired from a server", () => {
     const { clock, wire, remote, server } = await theatre();
     const lock = await wire.settled(remote.acquireLock("/a", "ann", { ttl: "30s" }));
     // The server hears it, and its answer is lost.
-    server.deafen();
+    server.deafen(true);
     lock.extend("5s").catch(() => undefined);
     await clock.advance(4_900);
     expect(lock.signal.aborted).toBe(false);
@@ -95,6 +95,28 @@ describe("a lock acquired from a server", () => {
     expect(await released).toBe(true);
     await clock.advance(60_000);
     expect(await wire.settled(remote.getLock("/a"))).toBeUndefined();
+  });
+
+  test("is told lost in time although an old frame was sent again", async () => {
+    const { clock, wire, remote, server } = await theatre();
+    const cat = await wire.settled(wire.manager.acquireLock("/b", "cat", { ttl: "30s" }));
+    const lock = await wire.settled(remote.acquireLock("/a", "ann", { ttl: "10s" }));
+    const waiting = remote.acquireLock("/b", "bob", { ttl: "30s", timeout: "1m" });
+    await clock.settle();
+    // The frame with the grant is made now, and does not arrive; a later one of the client does.
+    server.deafen(true);
+    await wire.settled(cat.release());
+    await clock.advance(4_000);
+    remote.acquireLock("/b", "dan", { timeout: "1m" }).catch(() => undefined);
+    await clock.advance(500);
+    server.deafen(false);
+    server.cut();
+    await clock.advance(1_000);
+    expect(await waiting).toMatchObject({ agentId: "bob" });
+    expect(remote.currentTime().getTime()).toBeGreaterThanOrEqual(clock.now());
+    server.reachable(false);
+    await clock.advance(4_500);
+    expect(lock.signal.aborted).toBe(true);
   });
 });
 

@@ -4,14 +4,12 @@ import { systemClock } from "../../src/clock/system-clock.js";
 import { LockError } from "../../src/errors.js";
 import type { LockManager } from "../../src/lock-manager.js";
 import { queueLength, startTestServer, type TestServer, until } from "../server/running-server.js";
-import { ManualClock } from "../support/manual-clock.js";
 
 async function connected(
-  options: Parameters<typeof startTestServer>[0] & { readonly clock?: ManualClock } = {},
+  options: Parameters<typeof startTestServer>[0] = {},
 ): Promise<{ api: TestServer; remote: LockManager } & AsyncDisposable> {
-  const { clock, ...rest } = options;
-  const api = await startTestServer(rest);
-  const remote = connectLockManager(api.url, { agentId: "operator", ...(clock && { clock }) });
+  const api = await startTestServer(options);
+  const remote = connectLockManager(api.url, { agentId: "operator" });
   return {
     api,
     remote,
@@ -235,9 +233,28 @@ describe("a lock manager of a server", () => {
     expect((await failure(lost)).code).toBe("lost");
   });
 
-  test("has no events yet, and says so", async () => {
+  test("tells of events, as the manager itself does", async () => {
     await using both = await connected();
-    expect(() => both.remote.events()).toThrow(LockError);
+    const { api, remote } = both;
+    const events = remote.events({ prefix: "/a", types: ["acquired", "released"] });
+    await remote.getStats();
+    await api.manager.acquireLock("/b", "bob");
+    const lock = await remote.acquireLock("/a/b", "ann", { reason: "why" });
+    await lock.release();
+    const { value: acquired } = await events.next();
+    const { value: released } = await events.next();
+    expect(acquired).toMatchObject({ type: "acquired", resourcePath: "/a/b", agentId: "ann", reason: "why" });
+    expect(released).toMatchObject({ type: "released", lockId: lock.lockId, at: expect.any(Date) });
+    expect(released.id).toBeGreaterThan(acquired.id);
+    await events.return?.();
+    expect(await events.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test("refuses a bad filter of events when they are read", async () => {
+    await using both = await connected();
+    const events = both.remote.events({ prefix: "a//b" });
+    expect(await failure(events.next())).toMatchObject({ code: "invalid", facts: { field: "prefix" } });
+    expect(await events.next()).toMatchObject({ done: true });
   });
 
   test("knows store time, not earlier than it is", async () => {

@@ -127,6 +127,46 @@ describe("a waiter", () => {
     expect(stage.promote(cat).kind).toBe("granted");
   });
 
+  test("whose turn it is behind a number that was left lets the queue begin behind itself", () => {
+    const stage = new Stage();
+    const ann = stage.hold("ann", "/plan");
+    const bob = stage.as("m2", () => stage.queue("bob", "/plan"));
+    const cat = stage.queue("cat", "/plan");
+    const dan = stage.queue("dan", "/plan");
+    stage.queue("eve", "/plan");
+    stage.withdraw(cat);
+    stage.release(ann);
+    stage.release(stage.as("m2", () => stage.promoted(bob)));
+    stage.promoted(dan);
+    expect(stage.view().lock("/plan")?.queue).toMatchObject({ head: 4, waiting: 1 });
+  });
+
+  test("whose turn it is behind one of a dead manager takes that one out of the queue", () => {
+    const stage = new Stage();
+    const ann = stage.hold("ann", "/plan");
+    stage.as("m2", () => stage.queue("bob", "/plan"), stage.now + 1_000);
+    const cat = stage.queue("cat", "/plan");
+    stage.queue("dan", "/plan");
+    stage.now += 1_000;
+    stage.release(ann);
+    stage.promoted(cat);
+    expect(stage.waiting("/plan")).toEqual(["dan"]);
+    expect(stage.view().lock("/plan")?.queue).toMatchObject({ head: 3, waiting: 1 });
+    expect(stage.counts("bob")).toEqual({ locks: 0, waits: 0 });
+    expect(stage.happened()).toContain("bob dequeued /plan");
+  });
+
+  test("that shares, and goes past another that shares, leaves the queue to begin with that one", () => {
+    const stage = new Stage();
+    const ann = stage.hold("ann", "/plan");
+    stage.as("m2", () => stage.queue("bob", "/plan", { mode: "shared" }));
+    const cat = stage.queue("cat", "/plan", { mode: "shared" });
+    stage.queue("dan", "/plan");
+    stage.release(ann);
+    stage.promoted(cat);
+    expect(stage.view().lock("/plan")?.queue).toMatchObject({ head: 1, waiting: 2 });
+  });
+
   test("of an agent that got the path meanwhile has the same lock", () => {
     const stage = new Stage();
     const ann = stage.hold("ann", "/plan");

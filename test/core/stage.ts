@@ -117,6 +117,13 @@ export class Stage {
     return this.run((view) => promote(view, request, places, this.limits));
   }
 
+  /** A waiter whose turn it must be. */
+  promoted(waiting: Waiting): Request {
+    const { kind } = this.promote(waiting);
+    if (kind !== "granted") throw new Error(`${waiting.request.agentId} was not granted but ${kind}`);
+    return waiting.request;
+  }
+
   withdraw({ request, places }: Waiting, cause = "aborted"): WithdrawReply {
     return this.run((view) => withdraw(view, request, places, cause));
   }

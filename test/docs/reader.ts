@@ -86,7 +86,10 @@ exec "${process.execPath}" "$main" "$@"
   /** Compiles the programs, which checks their types, and returns where they are. */
   async compile(programs: readonly string[]): Promise<string[]> {
     for (const [index, program] of programs.entries())
-      writeFileSync(join(this.folder, `program-${index}.ts`), program);
+      writeFileSync(
+        join(this.folder, `program-${index}.ts`),
+        program.replaceAll(usualAddress, this.#address),
+      );
     writeFileSync(
       join(this.folder, "tsconfig.json"),
       JSON.stringify({

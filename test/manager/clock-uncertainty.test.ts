@@ -1,7 +1,15 @@
 /** A store without a clock of its own: each manager reads store time from another clock, and is told how far they may be apart. */
 import { describe, expect, test } from "vitest";
 import { StoreClock } from "../../src/manager/store-clock.js";
-import type { Change, CommitReply, Query, ReadReply, Store, StoreTraits } from "../../src/store/store.js";
+import type {
+  Change,
+  CommitReply,
+  HintListener,
+  Query,
+  ReadReply,
+  Store,
+  StoreTraits,
+} from "../../src/store/store.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { stage, watch } from "./stage.js";
 
@@ -29,7 +37,7 @@ class SkewedStore implements Store {
     return { ...reply, storeTime: reply.storeTime + this.aheadMs };
   }
 
-  subscribe(listener: (paths: readonly string[]) => void): ReturnType<Store["subscribe"]> {
+  subscribe(listener: HintListener): ReturnType<Store["subscribe"]> {
     return this.inner.subscribe(listener);
   }
 

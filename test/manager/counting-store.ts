@@ -2,6 +2,7 @@
 import type {
   Change,
   CommitReply,
+  HintListener,
   Query,
   ReadReply,
   Store,
@@ -43,7 +44,7 @@ export class CountingStore implements Store {
     return reply;
   }
 
-  subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {
+  subscribe(listener: HintListener): Promise<Subscription> {
     return this.#inner.subscribe(listener);
   }
 

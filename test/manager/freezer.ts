@@ -26,7 +26,7 @@ export class Freezer {
       traits: store.traits,
       commit: (changes) => this.#answer(store.commit(changes)),
       read: (query) => this.#answer(store.read(query)),
-      subscribe: (listener) => store.subscribe((paths) => this.#whenAwake(() => listener(paths))),
+      subscribe: (listener) => store.subscribe((...hint) => this.#whenAwake(() => listener(...hint))),
       close: () => store.close(),
     };
   }

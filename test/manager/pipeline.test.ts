@@ -37,7 +37,7 @@ test("What an answer makes the manager forget is still expected by the plans tha
   });
   submit(
     () => undefined,
-    () => pipeline.forget(["/a"]),
+    () => pipeline.beliefs.forget("/a"),
   );
   await pipeline.idle();
   expect(seen).toEqual([1, undefined]);

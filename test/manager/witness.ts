@@ -5,7 +5,15 @@
 
 import { managerKey, waitKey } from "../../src/core/keys.js";
 import type { ManagerRecord } from "../../src/core/records.js";
-import type { Change, CommitReply, Query, ReadReply, Store, Subscription } from "../../src/store/store.js";
+import type {
+  Change,
+  CommitReply,
+  HintListener,
+  Query,
+  ReadReply,
+  Store,
+  Subscription,
+} from "../../src/store/store.js";
 import { Entries } from "../core/map-view.js";
 import {
   bookKeepingErrors,
@@ -61,7 +69,7 @@ export class Witness implements Store {
     return this.#inner.read(query);
   }
 
-  subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {
+  subscribe(listener: HintListener): Promise<Subscription> {
     return this.#inner.subscribe(listener);
   }
 

@@ -117,6 +117,19 @@ export class NaiveLocks {
     );
   }
 
+  /** Whoever had its turn takes the abandoned off the front that were in its way. */
+  takeOffFront(path: string, { request, ticket }: NaiveWaiter, glance: Glance): void {
+    const { agentId, mode, scope } = request;
+    for (const other of this.waiters) {
+      if (!other.paths.has(path)) continue;
+      const wasInTheWay = collide({ agentId, mode, scope, path }, { ...other.request, path });
+      const isAbandoned = other.managerId !== glance.managerId && !this.isAlive(other, glance);
+      if (other.ticket > ticket || !wasInTheWay || !isAbandoned) break;
+      other.paths.delete(path);
+    }
+    this.waiters = this.waiters.filter((waiter) => waiter.paths.size > 0);
+  }
+
   /** The exception: nobody queues behind a waiter that waits for a lock of his. */
   private waitsForLockOf(waiter: NaiveWaiter, agentId: string, glance: Glance): boolean {
     return this.locksInTheWay(waiter.request, waiter.paths, glance).some((lock) => lock.agentId === agentId);

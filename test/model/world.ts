@@ -509,6 +509,8 @@ export class World {
       return;
     }
     this.naive.waiters = this.naive.waiters.filter((one) => one !== waiter);
+    if (reply.kind === "gone") return;
+    for (const path of waiter.paths) this.naive.takeOffFront(path, waiter, done.glance);
     if (reply.kind === "granted") this.accept(request, reply.granted, done);
   }
 

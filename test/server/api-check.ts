@@ -57,7 +57,8 @@ export function createApiCheck(description: ApiDescription): ApiCheck {
     const pointer = ["paths", template, method.toLowerCase(), "responses", status, "content", type, "schema"]
       .map((part) => encodeURIComponent(String(part).replaceAll("~", "~0").replaceAll("/", "~1")))
       .join("/");
-    validate(`api#/${pointer}`, json);
+    for (const each of type === "text/event-stream" ? eventsIn(answer.text) : [json])
+      validate(`api#/${pointer}`, each);
   };
 
   function validate(reference: string, value: unknown): void {
@@ -65,6 +66,11 @@ export function createApiCheck(description: ApiDescription): ApiCheck {
     if (schema === undefined) throw new Error(`no schema at ${reference}`);
     expect(schema(value), `${JSON.stringify(value)}: ${JSON.stringify(schema.errors)}`).toBe(true);
   }
+}
+
+/** The data of server-sent events. */
+function eventsIn(text: string): unknown[] {
+  return text.match(/(?<=^data: ).*$/gm)?.map((data): unknown => JSON.parse(data)) ?? [];
 }
 
 /** The document allows more members than it names, for the future. Here nothing may come that is not described. */

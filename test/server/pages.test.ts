@@ -36,9 +36,11 @@ describe("plain pages", () => {
       "get /metrics",
       "get /readyz",
       "get /v1/agents/{agent_id}",
+      "get /v1/events",
       "get /v1/locks",
       "get /v1/resources/{resource_path}",
       "get /v1/stats",
+      "get /v1/ws",
       "post /v1/locks",
       "post /v1/locks/check",
       "post /v1/locks/extend",
@@ -47,7 +49,7 @@ describe("plain pages", () => {
     const groups = Object.values(json.paths).flatMap((path) =>
       Object.values(path).flatMap(({ tags }) => tags),
     );
-    expect([...new Set(groups)]).toEqual(["Locks", "Resources and agents", "Server"]);
+    expect([...new Set(groups)]).toEqual(["Locks", "Resources and agents", "Events", "Server"]);
     expect(Object.keys(json.components.schemas)).toEqual(
       expect.arrayContaining(["Lock", "Problem", "AcquireRequest"]),
     );

@@ -70,7 +70,7 @@ export async function startTestServer(
     docsFolder: swaggerFolder,
     ...rest,
   });
-  const { port } = server.address;
+  const { port = 0 } = server.address ?? {};
   const agent = new Agent({ keepAlive: false });
   const send = (method: string, path: string, callOptions: CallOptions = {}): Promise<Answer> =>
     sendRequest({ port, agent, method, path, ...callOptions });

@@ -55,7 +55,8 @@ export class Looks {
       case "get":
         return lockList(at(truth, path).slice(0, 1));
       case "show": {
-        const here = [...(truth.waiters.get(path)?.values() ?? [])];
+        // One change can empty a queue, begin it anew, and name the new waiters in another order.
+        const here = [...(truth.waiters.get(path)?.values() ?? [])].toSorted((a, b) => a.n - b.n);
         return `${lockList(at(truth, path))} ${here.map((one) => one.lockId).join(" ")} ${here.length}`;
       }
       case "list":

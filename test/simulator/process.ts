@@ -5,6 +5,7 @@ import type { LockManagerConfig } from "../../src/manager/config.js";
 import type {
   Change,
   CommitReply,
+  HintListener,
   Query,
   ReadReply,
   Store,
@@ -134,11 +135,11 @@ class Connection implements Store {
     return this.heard(this.process.faulty.read(query, options));
   }
 
-  subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {
+  subscribe(listener: HintListener): Promise<Subscription> {
     const { process } = this;
-    return process.faulty.subscribe((paths) => {
+    return process.faulty.subscribe((texts, revision) => {
       process.time.step();
-      process.whenRunning(() => listener(paths));
+      process.whenRunning(() => listener(texts, revision));
     });
   }
 

@@ -2,6 +2,7 @@
 import type {
   Change,
   CommitReply,
+  HintListener,
   Query,
   ReadReply,
   Store,
@@ -39,7 +40,7 @@ export class TrueStore implements Store {
     return reply;
   }
 
-  subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {
+  subscribe(listener: HintListener): Promise<Subscription> {
     return this.inner.subscribe(listener);
   }
 

@@ -6,6 +6,7 @@ import {
   type Change,
   type CommitReply,
   type Entry,
+  type HintListener,
   type Json,
   type Query,
   type ReadReply,
@@ -204,12 +205,12 @@ export class FaultyStore implements Store {
     return this.isGone ? never() : reply;
   }
 
-  subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {
-    return this.inner.subscribe((paths) => {
+  subscribe(listener: HintListener): Promise<Subscription> {
+    return this.inner.subscribe((texts, revision) => {
       const fate = this.fateOfHint();
       if (this.isGone || fate === "lost") return;
       const tell = (): void => {
-        if (!this.isGone) listener(paths);
+        if (!this.isGone) listener(texts, revision);
       };
       if (typeof fate === "number") {
         this.clock.after(fate, tell);

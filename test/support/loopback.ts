@@ -41,9 +41,9 @@ export class LoopbackServer {
     });
   }
 
-  /** From now on nothing that the server says arrives. */
-  deafen(): void {
-    this.isDeaf = true;
+  /** From now on nothing that the server says arrives, or all of it again. */
+  deafen(isDeaf: boolean): void {
+    this.isDeaf = isDeaf;
   }
 
   /** Cuts every connection; what is on its way is lost. */

@@ -1,6 +1,6 @@
 /** What each call of the wire does. The answers are the bodies of the same calls over HTTP. */
 import type { z } from "zod";
-import type { AcquiredLock, CallSignal, Lock, LockManager } from "../../lock-manager.js";
+import type { AcquiredLock, Lock, LockManager } from "../../lock-manager.js";
 import { agentStateToJson } from "../../protocol/agent-state.js";
 import { checkResultToJson } from "../../protocol/check.js";
 import { listFilter, lockPageToJson } from "../../protocol/list.js";
@@ -8,24 +8,29 @@ import { lockToJson } from "../../protocol/lock.js";
 import { resourceStateToJson } from "../../protocol/resource-state.js";
 import { statsToJson } from "../../protocol/stats.js";
 import { parseAs } from "../../protocol/validation.js";
-import { type Call, callSchemas, type Op } from "../../protocol/wire.js";
+import { callSchemas, type Op } from "../../protocol/wire.js";
 import { acquireOptions, sharedWaitOf } from "../acquire-request.js";
 import { extendLocks } from "../extend-request.js";
 import { refuseMixtures, releasedToJson, releaseLocks } from "../release-request.js";
 import { required } from "../request-agent.js";
+import type { Cancellation } from "./cancellation.js";
+import type { Looks } from "./looks.js";
+import type { Subscriptions } from "./subscriptions.js";
 
 /** The session that a call came in. */
 export interface Caller {
   readonly manager: LockManager;
+  readonly subscriptions: Subscriptions;
+  readonly looks: Looks;
   /** The agent of a call that names none or this one. @throws LockError `invalid` when it names another than the connection. */
   agent(fromCall: string | undefined): string | undefined;
-  /** Acquires for this caller: it can call it off, and is told when a lock is lost. */
-  acquire(
-    call: Call<"acquire" | "acquire_multiple">,
-    acquire: (signal: CallSignal) => Promise<readonly AcquiredLock[]>,
-  ): Promise<readonly AcquiredLock[]>;
-  /** Locks that this caller releases by itself: their end is no news to it. */
-  releasing<T>(lockIds: readonly (string | undefined)[], release: () => Promise<T>): Promise<T>;
+  /** How a call that waits is called off. */
+  cancellation(id: number): Cancellation;
+  /** Is told when the lock ends, and gives it back if nobody is left to have it. */
+  keep(lock: AcquiredLock, isBound: boolean): void;
+  /** Is releasing this lock itself: its end is no news to it. */
+  leaving(lockId: string): void;
+  left(lockId: string): void;
   /** Calls an acquire off. False when no such call waits. */
   cancel(id: number): boolean;
 }
@@ -40,24 +45,28 @@ function takes<Schema extends z.ZodType>(
   return (caller, message) => run(caller, parseAs(schema, message));
 }
 
+/** A call whose answer may be long. @throws LockError `invalid`. */
+function looks<Schema extends z.ZodType>(
+  schema: Schema,
+  look: (caller: Caller, call: z.output<Schema>) => Promise<object>,
+): Run {
+  return takes(schema, (caller, call) => caller.looks.make(() => look(caller, call)));
+}
+
 export const calls: { readonly [Name in Op]: Run } = {
-  acquire: takes(callSchemas.acquire, async (caller, call) => {
-    const { manager } = caller;
+  acquire: takes(callSchemas.acquire, (caller, call) => {
     const agentId = required(caller.agent(call.agent_id));
-    const options = acquireOptions(call, sharedWaitOf(call));
-    const locks = await caller.acquire(call, async (signal) => [
-      await manager.acquireLock(call.resource_path, agentId, { ...options, signal }),
-    ]);
-    return locksJson(manager, locks);
+    const options = acquireOptions(call, sharedWaitOf(call), caller.cancellation(call.id));
+    return granted(caller, call.bound, caller.manager.acquireLock(call.resource_path, agentId, options));
   }),
-  acquire_multiple: takes(callSchemas.acquire_multiple, async (caller, call) => {
-    const { manager } = caller;
+  acquire_multiple: takes(callSchemas.acquire_multiple, (caller, call) => {
     const agentId = required(caller.agent(call.agent_id));
-    const options = acquireOptions(call, sharedWaitOf(call));
-    const locks = await caller.acquire(call, (signal) =>
-      manager.acquireMultipleLocks(call.resource_paths, agentId, { ...options, signal }),
+    const options = acquireOptions(call, sharedWaitOf(call), caller.cancellation(call.id));
+    return granted(
+      caller,
+      call.bound,
+      caller.manager.acquireMultipleLocks(call.resource_paths, agentId, options),
     );
-    return locksJson(manager, locks);
   }),
   extend: takes(callSchemas.extend, async (caller, call) => {
     const { manager } = caller;
@@ -67,36 +76,62 @@ export const calls: { readonly [Name in Op]: Run } = {
     refuseMixtures(call);
     const { manager } = caller;
     const agentId = caller.agent(call.agent_id);
-    const lockIds = call.force === true ? [] : (call.locks ?? []).map(({ lock_id }) => lock_id);
-    const released = await caller.releasing(lockIds, () => releaseLocks(manager, agentId, call));
-    return releasedToJson(released, manager.currentTime());
+    const named = call.force === true ? undefined : call.locks;
+    for (const { lock_id } of named ?? []) if (lock_id !== undefined) caller.leaving(lock_id);
+    try {
+      return releasedToJson(await releaseLocks(manager, agentId, call), manager.currentTime());
+    } finally {
+      for (const { lock_id } of named ?? []) if (lock_id !== undefined) caller.left(lock_id);
+    }
   }),
-  check: takes(callSchemas.check, async ({ manager, agent }, call) => {
-    const result = await manager.checkLocks(call.resource_paths, required(agent(call.agent_id)));
+  check: looks(callSchemas.check, async (caller, call) => {
+    const { manager } = caller;
+    const agentId = required(caller.agent(call.agent_id));
+    const result = await manager.checkLocks(call.resource_paths, agentId);
     return checkResultToJson(result, manager.currentTime());
   }),
-  list: takes(callSchemas.list, async ({ manager }, call) => {
+  list: looks(callSchemas.list, async ({ manager }, call) => {
     return lockPageToJson(await manager.listLocks(listFilter(call)), manager.currentTime());
   }),
-  resource: takes(callSchemas.resource, async ({ manager }, call) => {
+  resource: looks(callSchemas.resource, async ({ manager }, call) => {
     return resourceStateToJson(await manager.getResource(call.resource_path), manager.currentTime());
   }),
-  agent: takes(callSchemas.agent, async ({ manager, agent }, call) => {
-    return agentStateToJson(await manager.getAgent(required(agent(call.agent_id))), manager.currentTime());
+  agent: looks(callSchemas.agent, async (caller, call) => {
+    const { manager } = caller;
+    const state = await manager.getAgent(required(caller.agent(call.agent_id)));
+    return agentStateToJson(state, manager.currentTime());
   }),
   stats: takes(callSchemas.stats, async ({ manager }) => {
     return statsToJson(await manager.getStats(), manager.currentTime());
   }),
-  metrics: takes(callSchemas.metrics, async ({ manager }) => {
+  metrics: looks(callSchemas.metrics, async ({ manager }) => {
     return { text: await manager.metrics() };
   }),
   cancel: takes(callSchemas.cancel, (caller, call) => {
     return { cancelled: caller.cancel(call.call) };
   }),
+  subscribe: takes(callSchemas.subscribe, ({ subscriptions }, { subscription, ...wanted }) => {
+    return { position: subscriptions.open(subscription, wanted) };
+  }),
+  unsubscribe: takes(callSchemas.unsubscribe, ({ subscriptions }, { subscription }) => {
+    return { unsubscribed: subscriptions.close(subscription) };
+  }),
   ping: takes(callSchemas.ping, () => {
     return {};
   }),
 };
+
+/** What an acquire answers. */
+async function granted(
+  caller: Caller,
+  isBound: boolean | undefined,
+  acquiring: Promise<AcquiredLock | readonly AcquiredLock[]>,
+): Promise<object> {
+  const got = await acquiring;
+  const locks = got instanceof Array ? got : [got];
+  for (const lock of locks) caller.keep(lock, isBound === true);
+  return locksJson(caller.manager, locks);
+}
 
 function locksJson(manager: LockManager, locks: readonly Lock[]): object {
   const now = manager.currentTime();

@@ -27,6 +27,7 @@ export class Outbox {
   #messages: string[] = [];
   #kept: Frame[] = [];
   #keptBytes = 0;
+  #untoldBytes = 0;
   #count = 0;
   #isFlushing = false;
 
@@ -34,9 +35,9 @@ export class Outbox {
     this.#parts = parts;
   }
 
-  /** Frames made so far. */
-  get count(): number {
-    return this.#count;
+  /** What was told and has not been read, as far as that is known. */
+  get waitingBytes(): number {
+    return this.#keptBytes + this.#untoldBytes + (this.#pipe?.unsentBytes ?? 0);
   }
 
   /** Sends through this connection from now on, first again what was not seen. */
@@ -62,30 +63,46 @@ export class Outbox {
 
   /** @param message JSON. */
   tell(message: string): void {
+    // One message may be as long as it likes; of many, this turn keeps no more than any other.
+    if (this.#untoldBytes > mostWaitingBytes) {
+      this.#parts.onTooSlow();
+      return;
+    }
     this.#messages.push(message);
+    this.#untoldBytes += message.length;
     if (this.#isFlushing) return;
     this.#isFlushing = true;
     // After everything that this turn settles.
     process.nextTick(this.#flush);
   }
 
+  /** Sends at once what was told in this turn. */
+  flush(): void {
+    this.#flush();
+  }
+
   readonly #flush = (): void => {
     this.#isFlushing = false;
     if (this.#messages.length === 0) return;
+    if (this.waitingBytes - this.#untoldBytes > mostWaitingBytes) {
+      this.#parts.onTooSlow();
+      return;
+    }
     const text = `[${this.#parts.head()},${this.#messages.join(",")}]`;
     this.#messages = [];
+    this.#untoldBytes = 0;
     this.#count++;
     if (this.#parts.keeps()) {
       this.#kept.push({ number: this.#count, text });
       this.#keptBytes += text.length;
     }
     this.#pipe?.send(text);
-    if (this.#keptBytes + (this.#pipe?.unsentBytes ?? 0) > mostWaitingBytes) this.#parts.onTooSlow();
   };
 
   clear(): void {
     this.#messages = [];
     this.#kept = [];
     this.#keptBytes = 0;
+    this.#untoldBytes = 0;
   }
 }

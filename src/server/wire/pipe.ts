@@ -8,4 +8,4 @@ export interface Pipe {
 }
 
 /** Why a connection is closed. */
-export const closeCodes = { goingAway: 1001, protocol: 1002, policy: 1008, tooSlow: 1013 } as const;
+export const closeCodes = { goingAway: 1001, policy: 1008, tooSlow: 1013 } as const;

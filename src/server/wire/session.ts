@@ -1,21 +1,25 @@
 /** One caller's talk with the server, over one connection after another. */
 import { invalid, LockError } from "../../errors.js";
-import type { AcquiredLock, CallSignal, LockManager } from "../../lock-manager.js";
+import type { AcquiredLock, LockManager } from "../../lock-manager.js";
 import { Handle } from "../../manager/handle.js";
 import type { End, EndListener } from "../../manager/lock-end.js";
 import { problemOf } from "../../protocol/problem.js";
 import { parseAs } from "../../protocol/validation.js";
-import { type Call, type Op, seenSchema } from "../../protocol/wire.js";
+import { type Op, seenSchema } from "../../protocol/wire.js";
 import { isExpected } from "../refusal-answer.js";
 import { theAgent } from "../request-agent.js";
 import type { Services } from "../services.js";
 import { type Caller, calls } from "./calls.js";
 import { Cancellation } from "./cancellation.js";
+import { Looks } from "./looks.js";
 import { Outbox } from "./outbox.js";
 import { closeCodes, type Pipe } from "./pipe.js";
+import { Subscriptions } from "./subscriptions.js";
 
 /** Calls of one session that have not been answered, those that wait among them. */
 const mostCalls = 20_000;
+/** Events and long answers are told no faster than this much of them is read. */
+const crowdedBytes = 256 * 1024;
 
 export interface SessionTerms {
   readonly id: string;
@@ -29,8 +33,10 @@ export class Session implements Caller, EndListener {
   readonly id: string;
   readonly graceMs: number;
   readonly manager: LockManager;
+  readonly subscriptions: Subscriptions;
+  readonly looks: Looks;
   readonly #services: Services;
-  readonly #agentId: string | undefined;
+  readonly agentId: string | undefined;
   readonly #outbox: Outbox;
   readonly #waiting = new Map<number, Cancellation>();
   /** Ids of locks that the caller releases just now. */
@@ -50,17 +56,26 @@ export class Session implements Caller, EndListener {
     this.manager = services.manager;
     this.id = terms.id;
     this.graceMs = terms.graceMs;
-    this.#agentId = terms.agentId;
+    this.agentId = terms.agentId;
     this.#outbox = new Outbox({
       head: () => `{"seen":${this.#seen},"store_time":"${this.manager.currentTime().toISOString()}"}`,
       keeps: () => this.graceMs > 0 && !this.#isOver,
       onTooSlow: () => this.#cutOff(),
     });
+    const isCrowded = (): boolean => this.#outbox.waitingBytes > crowdedBytes;
+    const tell = (message: string): void => this.#outbox.tell(message);
+    this.subscriptions = new Subscriptions({ events: services.events, tell, isCrowded });
+    this.looks = new Looks(isCrowded);
   }
 
   /** Frames of the caller that were taken in. */
   get seen(): number {
     return this.#seen;
+  }
+
+  /** Whoever knows the whole id can go on with the session. */
+  get #nameInLogs(): string {
+    return this.id.slice(0, 8);
   }
 
   get isOver(): boolean {
@@ -76,9 +91,14 @@ export class Session implements Caller, EndListener {
     this.#outbox.attach(pipe);
   }
 
-  /** False when the session has another connection already. */
+  /** Whether it goes on over this connection, and not over another one or not at all. */
+  isOn(pipe: Pipe): boolean {
+    return this.#pipe === pipe;
+  }
+
+  /** False when the session is not on this connection. */
   detach(pipe: Pipe): boolean {
-    if (this.#pipe !== pipe) return false;
+    if (!this.isOn(pipe)) return false;
     this.#pipe = undefined;
     this.#outbox.detach();
     return true;
@@ -88,6 +108,13 @@ export class Session implements Caller, EndListener {
   receive(messages: readonly unknown[]): void {
     this.#seen++;
     for (const message of messages) this.#hear(message);
+    this.goOn();
+  }
+
+  /** The caller may have read something, so that there is room for more. */
+  goOn(): void {
+    this.subscriptions.readOn();
+    this.looks.goOn();
   }
 
   /** Whoever waits leaves the queue, and what was granted and never told of, or was bound to this session, is given back. */
@@ -98,6 +125,8 @@ export class Session implements Caller, EndListener {
     for (const waiting of this.#waiting.values()) waiting.abort(gone);
     for (const lock of [...this.#untold, ...this.#bound.values()]) this.#giveBack(lock);
     this.#untold = [];
+    this.subscriptions.closeAll();
+    this.looks.refuseAll(gone);
     this.#outbox.clear();
     this.#pipe = undefined;
   }
@@ -111,11 +140,12 @@ export class Session implements Caller, EndListener {
   }
 
   close(code: number, reason: string): void {
+    this.#outbox.flush();
     this.#pipe?.close(code, reason);
   }
 
   #cutOff(): void {
-    this.#services.log.warn({ session: this.id }, "a caller that does not read is cut off");
+    this.#services.log.warn({ session: this.#nameInLogs }, "a caller that does not read is cut off");
     const pipe = this.#pipe;
     this.end();
     pipe?.close(closeCodes.tooSlow, "Too much is waiting to be read.");
@@ -137,26 +167,45 @@ export class Session implements Caller, EndListener {
 
   #call(message: { readonly op: unknown }): void {
     const id = idOf(message);
+    if (id !== null && this.#waiting.has(id)) {
+      this.#refuse(id, invalid("id", id, "a number that no acquire has which still waits"));
+      return;
+    }
     this.#calls++;
-    this.#run(message).then(
-      (result) => this.#answer(`{"id":${id},"result":${JSON.stringify(result)}}`),
-      (error: unknown) => {
-        this.#refuse(id, error);
-        this.#answer();
-      },
-    );
+    try {
+      const answer = this.#begin(message);
+      if (!(answer instanceof Promise)) this.#answer(id, answer);
+      else {
+        answer.then(
+          (result: object) => this.#answer(id, result),
+          (error: unknown) => this.#refuseCall(id, error),
+        );
+      }
+    } catch (error) {
+      this.#refuseCall(id, error);
+    }
   }
 
-  async #run(message: { readonly op: unknown }): Promise<object> {
+  #begin(message: { readonly op: unknown }): object | Promise<object> {
     const { op } = message;
     if (this.#calls > mostCalls) throw tooManyCalls();
     if (!isOp(op)) throw invalid("op", op, `one of ${Object.keys(calls).join(", ")}`);
     return calls[op](this, message);
   }
 
-  #answer(message?: string): void {
+  #answer(id: number | null, result: object): void {
+    if (!this.#isOver) this.#outbox.tell(`{"id":${id},"result":${JSON.stringify(result)}}`);
+    this.#answered(id);
+  }
+
+  #refuseCall(id: number | null, error: unknown): void {
+    this.#refuse(id, error);
+    this.#answered(id);
+  }
+
+  #answered(id: number | null): void {
     this.#calls--;
-    if (message !== undefined && !this.#isOver) this.#outbox.tell(message);
+    if (id !== null) this.#waiting.delete(id);
     this.#noticeIdle();
   }
 
@@ -166,7 +215,8 @@ export class Session implements Caller, EndListener {
 
   #refuse(id: number | null, error: unknown): void {
     if (this.#isOver) return;
-    if (!isExpected(error)) this.#services.log.error({ session: this.id, err: error }, "unexpected failure");
+    if (!isExpected(error))
+      this.#services.log.error({ session: this.#nameInLogs, err: error }, "unexpected failure");
     this.#outbox.tell(`{"id":${id},"error":${JSON.stringify(this.#problemOf(error))}}`);
   }
 
@@ -180,21 +230,14 @@ export class Session implements Caller, EndListener {
 
   // For the calls
 
-  readonly agent = (fromCall: string | undefined): string | undefined => theAgent(this.#agentId, fromCall);
+  agent(fromCall: string | undefined): string | undefined {
+    return theAgent(this.agentId, fromCall);
+  }
 
-  async acquire(
-    { id, bound }: Call<"acquire" | "acquire_multiple">,
-    acquire: (signal: CallSignal) => Promise<readonly AcquiredLock[]>,
-  ): Promise<readonly AcquiredLock[]> {
-    const signal = new Cancellation();
-    this.#waiting.set(id, signal);
-    try {
-      const locks = await acquire(signal);
-      for (const lock of locks) this.#keep(lock, bound === true);
-      return locks;
-    } finally {
-      if (this.#waiting.get(id) === signal) this.#waiting.delete(id);
-    }
+  cancellation(id: number): Cancellation {
+    const cancellation = new Cancellation();
+    this.#waiting.set(id, cancellation);
+    return cancellation;
   }
 
   cancel(id: number): boolean {
@@ -203,16 +246,15 @@ export class Session implements Caller, EndListener {
     return waiting !== undefined;
   }
 
-  async releasing<T>(lockIds: readonly (string | undefined)[], release: () => Promise<T>): Promise<T> {
-    for (const lockId of lockIds) if (lockId !== undefined) this.#leaving.add(lockId);
-    try {
-      return await release();
-    } finally {
-      for (const lockId of lockIds) if (lockId !== undefined) this.#leaving.delete(lockId);
-    }
+  leaving(lockId: string): void {
+    this.#leaving.add(lockId);
   }
 
-  #keep(lock: AcquiredLock, isBound: boolean): void {
+  left(lockId: string): void {
+    this.#leaving.delete(lockId);
+  }
+
+  keep(lock: AcquiredLock, isBound: boolean): void {
     if (this.#isOver) {
       this.#giveBack(lock);
       return;

@@ -46,7 +46,7 @@ export class Sessions {
 
   /** The connection is gone. @param forGood its caller said that it will not come back. */
   detach(session: Session, pipe: Pipe, forGood: boolean): void {
-    if (!session.detach(pipe)) return;
+    if (!session.detach(pipe) && !session.isOver) return;
     if (forGood || session.graceMs === 0 || this.#isDraining || session.isOver) {
       this.#end(session);
       return;

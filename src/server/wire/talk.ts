@@ -27,11 +27,17 @@ export class Talk {
   receive(frame: string): void {
     try {
       const messages = messagesOf(frame);
-      if (this.#session !== undefined) this.#session.receive(messages);
-      else this.#begin(messages);
+      if (this.#session === undefined) this.#begin(messages);
+      // What comes late over a connection that was given up is said again over the one that took its place.
+      else if (this.#session.isOn(this.#pipe)) this.#session.receive(messages);
     } catch (error) {
       this.#refuse(error);
     }
+  }
+
+  /** Everything that was sent has left this process. */
+  drained(): void {
+    this.#session?.goOn();
   }
 
   /** @param forGood the caller said that it will not come back. */
@@ -54,7 +60,8 @@ export class Talk {
 
   #welcome(message: unknown): void {
     const { session: id, seen = 0, grace_ms = defaultGraceMs } = parseAs(helloSchema, message).hello;
-    const known = id === undefined ? undefined : this.#sessions.find(id);
+    const found = id === undefined ? undefined : this.#sessions.find(id);
+    const known = found?.agentId === this.#agentId ? found : undefined;
     const session = known ?? this.#sessions.begin({ agentId: this.#agentId, graceMs: Math.max(grace_ms, 1) });
     const { manager, version } = this.#services;
     this.#session = session;

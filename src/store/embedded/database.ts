@@ -60,7 +60,9 @@ export class Database {
     this.#log = log;
     this.#machine = new MachineClock(clock);
     this.#folder = new FolderWatch(directory);
-    this.#follower = new Follower(directory, log, clock, (paths) => this.listeners.tell(paths));
+    this.#follower = new Follower(directory, log, clock, (texts, revision) =>
+      this.listeners.tell(texts, revision),
+    );
     this.#hints = new HintFile(directory, clock);
   }
 
@@ -170,7 +172,7 @@ export class Database {
       if (refusals[place] !== undefined) continue;
       for (const { key, value } of change.put) put.push({ key, revision, value });
       for (const key of change.remove) if (table.get(key) !== undefined) removed.push(key);
-      for (const path of change.announce) announced.push(path);
+      for (const text of change.announce) announced.push(text);
     }
     const tidying = replica.tidy(put.length + removed.length);
     const applied: Outcome = { applied: true, revision };
@@ -189,7 +191,7 @@ export class Database {
   #applied(row: Row, bytes: number): void {
     this.#follower.applyOwn(row, bytes);
     if (row.announced.length > 0) {
-      this.listeners.tell(row.announced);
+      this.listeners.tell(row.announced, row.revision);
       this.#hints.ring();
     }
     this.#commits += 1;

@@ -5,6 +5,7 @@ import { gaveUp } from "../gave-up.js";
 import {
   type Change,
   type CommitReply,
+  type HintListener,
   type Query,
   type ReadReply,
   type Store,
@@ -63,7 +64,7 @@ class EmbeddedStore implements Store {
     return this.#database(options?.signal).read(query);
   }
 
-  async subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {
+  async subscribe(listener: HintListener): Promise<Subscription> {
     const database = this.#database();
     database.listen();
     const subscription = database.listeners.add(listener);

@@ -1,6 +1,6 @@
 /** Keeps this process's replica up with the log, whoever writes it. */
 import type { Clock } from "../../clock/clock.js";
-import { StoreError } from "../store.js";
+import { type HintListener, StoreError } from "../store.js";
 import { damaged, unreadable } from "./identity.js";
 import type { Log } from "./log.js";
 import { Replica } from "./replica.js";
@@ -17,14 +17,14 @@ export class Follower {
   readonly #directory: string;
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #announce: (paths: readonly string[]) => void;
+  readonly #announce: HintListener;
   /** Whether the replica was found to be all of the log. */
   #complete = false;
   /** Rows up to this one were announced, or are older than this process. */
   #announced = Number.POSITIVE_INFINITY;
   #stopped = false;
 
-  constructor(directory: string, log: Log, clock: Clock, announce: (paths: readonly string[]) => void) {
+  constructor(directory: string, log: Log, clock: Clock, announce: HintListener) {
     this.#directory = directory;
     this.#log = log;
     this.#clock = clock;
@@ -102,7 +102,7 @@ export class Follower {
     this.replica.apply(number, row, bytes.length);
     if (number > this.#announced) {
       this.#announced = number;
-      this.#announce(row.announced);
+      this.#announce(row.announced, row.revision);
     }
     return false;
   }

@@ -7,6 +7,7 @@ import { Listeners } from "../listeners.js";
 import {
   type Change,
   type CommitReply,
+  type HintListener,
   type Query,
   type ReadReply,
   type Store,
@@ -80,7 +81,9 @@ class EtcdStore implements Store {
     this.#cluster = new Cluster(address, clock);
     this.#keyspace = new Keyspace(address.namespace);
     this.#footing = new FootingKeeper(this.#cluster, this.#keyspace, clock, randomId());
-    this.#hints = new HintWatch(this.#cluster, this.#keyspace, this.#listeners, clock);
+    this.#hints = new HintWatch(this.#cluster, this.#keyspace, clock, (texts, heard) =>
+      this.#listeners.tell(texts, this.#footing.ofHint(heard)),
+    );
     this.#cluster.onTrouble = () => this.#hints.restart();
     this.#commits = new Commits({
       cluster: this.#cluster,
@@ -101,7 +104,7 @@ class EtcdStore implements Store {
     return this.#call(options?.signal, (signal) => this.#read(query, signal));
   }
 
-  async subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {
+  async subscribe(listener: HintListener): Promise<Subscription> {
     this.#requireOpen(undefined);
     const subscription = this.#listeners.add(listener);
     await this.#hints.start();

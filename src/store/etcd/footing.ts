@@ -122,6 +122,11 @@ export class FootingKeeper {
     return revision;
   }
 
+  /** Our revision for the one that a hint came with; 0 while the base is not known. */
+  ofHint(heard: number): number {
+    return this.#base === undefined ? 0 : this.#base.value + heard;
+  }
+
   /** A commit under this fence may still be applied. If the fence was changed since, it cannot. */
   doubt(fence: Fence): void {
     if (this.#fence !== fence) return;

@@ -3,7 +3,7 @@
  * died without a word is found out by the next request.
  */
 import { type Clock, sleep } from "../../clock/clock.js";
-import type { Listeners } from "../listeners.js";
+import type { HintListener } from "../store.js";
 import type { Cluster } from "./cluster.js";
 import { parsed } from "./entries.js";
 import type { Keyspace } from "./keyspace.js";
@@ -15,8 +15,8 @@ const longestPauseMs = 500;
 export class HintWatch {
   readonly #cluster: Cluster;
   readonly #keyspace: Keyspace;
-  readonly #listeners: Listeners;
   readonly #clock: Clock;
+  readonly #tell: HintListener;
   readonly #closing = new AbortController();
   #connection: AbortController | undefined;
   #running: Promise<void> | undefined;
@@ -25,11 +25,12 @@ export class HintWatch {
   #failures = 0;
   #tried: () => void = () => {};
 
-  constructor(cluster: Cluster, keyspace: Keyspace, listeners: Listeners, clock: Clock) {
+  /** `tell` gets etcd's own revisions. */
+  constructor(cluster: Cluster, keyspace: Keyspace, clock: Clock, tell: HintListener) {
     this.#cluster = cluster;
     this.#keyspace = keyspace;
-    this.#listeners = listeners;
     this.#clock = clock;
+    this.#tell = tell;
   }
 
   /** Resolves when the first attempt to watch has succeeded or failed; in both cases it goes on until closed. */
@@ -88,7 +89,7 @@ export class HintWatch {
       this.#failures = 0;
       this.#tried();
     }
-    this.#listeners.tell(written.flatMap(pathsOf));
+    for (const hint of written) this.#tell(textsOf(hint), hint.modRevision);
   }
 
   /** Grows from failure to failure, with jitter, so that not all handles come back at once. */
@@ -103,7 +104,7 @@ export class HintWatch {
   }
 }
 
-/** A removed hint has no value, and one that only makes a commit count has no paths. */
-function pathsOf({ value }: KeyValue): readonly string[] {
+/** A removed hint has no value, and one that only makes a commit count has no texts. */
+function textsOf({ value }: KeyValue): readonly string[] {
   return value.length === 0 ? [] : parsed<readonly string[]>(value);
 }

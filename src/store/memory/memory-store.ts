@@ -6,6 +6,7 @@ import { Listeners } from "../listeners.js";
 import {
   type Change,
   type CommitReply,
+  type HintListener,
   type Outcome,
   type Query,
   type ReadReply,
@@ -53,17 +54,17 @@ class MemoryStore implements Store {
     const storeTime = this.#storeTime();
     const revision = revisionAfter(this.#table.revision, storeTime);
     const applied: Outcome = { applied: true, revision };
-    const paths: string[] | undefined = this.#listeners.any ? [] : undefined;
+    const announced: string[] | undefined = this.#listeners.any ? [] : undefined;
     const outcomes: Outcome[] = [];
     for (const change of changes) {
       const refusal = this.#table.refuse(change, storeTime);
       if (refusal === undefined) {
         this.#table.apply(change, revision);
-        if (paths !== undefined) for (const path of change.announce) paths.push(path);
+        if (announced !== undefined) for (const text of change.announce) announced.push(text);
       }
       outcomes.push(refusal ?? applied);
     }
-    if (paths !== undefined) this.#listeners.tell(paths);
+    if (announced !== undefined) this.#listeners.tell(announced, revision);
     return { outcomes, storeTime };
   }
 
@@ -77,7 +78,7 @@ class MemoryStore implements Store {
     };
   }
 
-  async subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {
+  async subscribe(listener: HintListener): Promise<Subscription> {
     this.#requireOpen();
     return this.#listeners.add(listener);
   }

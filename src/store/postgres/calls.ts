@@ -54,7 +54,7 @@ export function commitCall(
   const ranges = { change: [] as number[], from: [], past: [], to: [], most: [], since: [] as number[] };
   const puts: { change: number[]; key: string[]; value: string[] } = { change: [], key: [], value: [] };
   const removals: { change: number[]; key: string[] } = { change: [], key: [] };
-  const announced: { change: number[]; path: string[] } = { change: [], path: [] };
+  const announced: { change: number[]; text: string[] } = { change: [], text: [] };
   const notAfter: number[] = [];
   let number = 0;
   for (const change of changes) {
@@ -80,9 +80,9 @@ export function commitCall(
       removals.change.push(number);
       removals.key.push(key);
     }
-    for (const path of change.announce) {
+    for (const text of change.announce) {
       announced.change.push(number);
-      announced.path.push(path);
+      announced.text.push(text);
     }
   }
   return {
@@ -107,7 +107,7 @@ export function commitCall(
       int4Array(removals.change),
       textArray(removals.key),
       int4Array(announced.change),
-      textArray(announced.path),
+      textArray(announced.text),
     ],
   };
 }

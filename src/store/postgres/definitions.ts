@@ -72,7 +72,7 @@ const commitArguments = `
   range_change int4[], range_from text[], range_past bool[], range_to text[], range_limit int8[], range_since int8[],
   put_change int4[], put_key text[], put_value text[],
   remove_change int4[], remove_key text[],
-  announce_change int4[], announce_path text[]`;
+  announce_change int4[], announce_text text[]`;
 
 /** The entry of one key. Its limit keeps the planner from going through all entries instead of looking each key up. */
 const entryOf = (schema: string): string => `
@@ -160,10 +160,10 @@ ${findHome(schema)}
 
   if cardinality(announce_change) > 0 then
     -- A notification has less than 8000 bytes.
-    perform pg_notify(channel, string_agg(chunk.path, E'\\n')) from (
-      select a.path, sum(octet_length(a.path) + 1) over (order by a.place) / 5000 as number
-      from unnest(announce_change, announce_path) with ordinality a(change, path, place)
-      where a.change <> all(refused) and octet_length(a.path) < 2900
+    perform pg_notify(channel, apply.revision || E'\\n' || string_agg(chunk.hint, E'\\n')) from (
+      select a.hint, sum(octet_length(a.hint) + 1) over (order by a.place) / 5000 as number
+      from unnest(announce_change, announce_text) with ordinality a(change, hint, place)
+      where a.change <> all(refused) and octet_length(a.hint) < 2900
     ) chunk group by chunk.number;
   end if;
 end $body$;`;
@@ -180,7 +180,7 @@ begin
   select a.* into revision, time_us, refused, standing from ${schema}.apply(
     namespace, channel, floor_us, not_after, expect_change, expect_key, expect_revision,
     range_change, range_from, range_past, range_to, range_limit, range_since,
-    put_change, put_key, put_value, remove_change, remove_key, announce_change, announce_path) a;
+    put_change, put_key, put_value, remove_change, remove_key, announce_change, announce_text) a;
 end $body$;`;
 
 const readArguments = `

@@ -51,7 +51,10 @@ export class Hints {
         await connection.close();
         return;
       }
-      connection.onNotification((payload) => this.#listeners.tell(payload.split("\n")));
+      connection.onNotification((payload) => {
+        const [revision, ...texts] = payload.split("\n");
+        this.#listeners.tell(texts, Number(revision));
+      });
       connection.onEnd(() => this.#again());
       await connection.run(`listen "${this.#channel}"`, answerWithinMs);
       this.#failures = 0;

@@ -7,6 +7,7 @@ import { Listeners } from "../listeners.js";
 import {
   type Change,
   type CommitReply,
+  type HintListener,
   type Query,
   type ReadReply,
   type Store,
@@ -121,7 +122,7 @@ class PostgresStore implements Store {
     return reply;
   }
 
-  async subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {
+  async subscribe(listener: HintListener): Promise<Subscription> {
     this.#requireOpen();
     await this.#hints.listen();
     this.#requireOpen();

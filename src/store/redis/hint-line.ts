@@ -1,6 +1,7 @@
 /** The connection for hints: made anew by itself, at another server of a cluster each time. What was said meanwhile is not heard. */
 import type { Redis } from "ioredis";
 import type { Cancel, Clock } from "../../clock/clock.js";
+import type { HintListener } from "../store.js";
 import { createSubscriber, disconnect, pause } from "./driver.js";
 import { failureOf } from "./failures.js";
 import type { Limits } from "./limits.js";
@@ -15,7 +16,7 @@ export interface HintLineOptions {
   readonly clock: Clock;
   readonly channel: string;
   readonly where: string;
-  readonly hear: (paths: readonly string[]) => void;
+  readonly hear: HintListener;
 }
 
 export class HintLine {
@@ -58,7 +59,7 @@ export class HintLine {
     client.on("error", (error: unknown) => {
       trouble = error;
     });
-    client.on("message", (_channel: string, text: string) => hear(pathsOf(text)));
+    client.on("message", (_channel: string, text: string) => hearMessage(text, hear));
     this.#client = client;
     try {
       await client.connect();
@@ -108,14 +109,16 @@ export class HintLine {
   }
 }
 
-/** A message has a list of paths for each change. Anything else on the channel is nobody's hint. */
-function pathsOf(text: string): string[] {
-  let lists: unknown;
+/** A message has the revision, and a list of texts for each change. Anything else on the channel is nobody's hint. */
+function hearMessage(message: string, hear: HintListener): void {
+  let parts: unknown;
   try {
-    lists = JSON.parse(text);
+    parts = JSON.parse(message);
   } catch {
-    return [];
+    return;
   }
-  const paths: unknown[] = Array.isArray(lists) ? lists.flat() : [];
-  return paths.filter((path) => typeof path === "string");
+  const list: readonly unknown[] = Array.isArray(parts) ? parts : [];
+  const [revision, ...lists] = list;
+  const texts = lists.flat().filter((text) => typeof text === "string");
+  if (typeof revision === "number") hear(texts, revision);
 }

@@ -4,6 +4,7 @@ import { Listeners } from "../listeners.js";
 import type {
   Change,
   CommitReply,
+  HintListener,
   Query,
   ReadReply,
   Store,
@@ -65,7 +66,7 @@ class RedisStore implements Store {
       clock,
       channel: this.#channel,
       where: connection.where,
-      hear: (paths) => this.#listeners.tell(paths),
+      hear: (texts, revision) => this.#listeners.tell(texts, revision),
     });
   }
 
@@ -87,7 +88,7 @@ class RedisStore implements Store {
     return readReply(query, answer);
   }
 
-  async subscribe(listener: (paths: readonly string[]) => void): Promise<Subscription> {
+  async subscribe(listener: HintListener): Promise<Subscription> {
     this.#connection.requireOpen();
     await this.#hints.open();
     return this.#listeners.add(listener);

@@ -180,7 +180,7 @@ call('ZADD', order, added)
 if applied then last = revision end
 redis.call('HSET', meta, 'format', '1', 'revision', digits(last), 'time', digits(now))
 -- A hint that may not be sent is a lost hint.
-if #announced > 0 then redis.pcall('PUBLISH', ARGV[1], '[' .. table.concat(announced, ',') .. ']') end
+if #announced > 0 then redis.pcall('PUBLISH', ARGV[1], '[' .. digits(revision) .. ',' .. table.concat(announced, ',') .. ']') end
 return {digits(now), digits(last), refusals}
 `;
 

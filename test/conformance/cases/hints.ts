@@ -12,6 +12,23 @@ export function hintCases(it: Case): void {
     await ear.close();
   });
 
+  it("a listener hears at which revision it was announced", async (store) => {
+    const ear = await listen(store);
+    await announce(store, "/before");
+    const outcome = await attempt(store, { put: [{ key: "a", value: 1 }], announce: ["/a"] });
+    await ear.hears("/a");
+    expect(outcome).toEqual({ applied: true, revision: ear.revisions.get("/a") });
+    await ear.close();
+  });
+
+  it("a text of 2,800 bytes is heard, whatever is in it but line breaks", async (store) => {
+    const ear = await listen(store);
+    const text = "\t 1 \"'\\é😀".padEnd(2_790, "x");
+    await announce(store, text);
+    await ear.hears(text);
+    await ear.close();
+  });
+
   it("every listener hears, also when another one throws", async (store) => {
     const throwing = await store.subscribe(() => {
       throw new Error("This listener always fails.");
@@ -64,6 +81,8 @@ async function announce(store: Store, ...paths: string[]): Promise<void> {
 
 export interface Ear {
   readonly heard: string[];
+  /** At which each was announced. */
+  readonly revisions: ReadonlyMap<string, number>;
   /** Resolves once the path was heard; the test's time limit is that of the hint. */
   hears(path: string): Promise<void>;
   close(): Promise<void>;
@@ -72,12 +91,15 @@ export interface Ear {
 export async function listen(store: Store): Promise<Ear> {
   const heard: string[] = [];
   const waiting: { path: string; resolve: () => void }[] = [];
-  const subscription = await store.subscribe((paths) => {
+  const revisions = new Map<string, number>();
+  const subscription = await store.subscribe((paths, revision) => {
     heard.push(...paths);
+    for (const path of paths) revisions.set(path, revision);
     for (const { path, resolve } of waiting) if (paths.includes(path)) resolve();
   });
   return {
     heard,
+    revisions,
     hears: (path) =>
       new Promise((resolve) => {
         if (heard.includes(path)) resolve();
