@@ -70,7 +70,7 @@ test(`A server that is killed under ${clients} clients, and comes back: holders 
   });
   const held = await Promise.all(
     remotes.map((remote, n) =>
-      remote.acquireLock(`/own/${n}`, `holder-${n}`, { ttl: "20s", autoExtend: true }),
+      remote.acquireLock(`/own/${n}`, `holder-${n}`, { ttl: "1m", autoExtend: true }),
     ),
   );
   const crowd = new Crowd();
