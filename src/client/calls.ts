@@ -162,8 +162,9 @@ export class Calls {
   };
 
   #onUp(fresh: boolean): void {
+    const before = [...this.#pending.values()];
     if (fresh) this.#user.onFresh();
-    for (const pending of this.#pending.values()) {
+    for (const pending of before) {
       if (fresh) this.#sayAgain(pending);
       pending.isSent = true;
     }
