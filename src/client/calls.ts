@@ -148,8 +148,9 @@ export class Calls implements PendingOwner {
   }
 
   #onUp(fresh: boolean): void {
+    const before = [...this.#pending.values()];
     if (fresh) this.#user.onFresh();
-    for (const pending of this.#pending.values()) {
+    for (const pending of before) {
       if (fresh) this.#makeAgain(pending);
       pending.isSent = true;
     }

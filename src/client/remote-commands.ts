@@ -168,12 +168,14 @@ export class RemoteCommands {
   }
 
   async #lookAfter(agentId: string, locks: readonly RemoteLock[]): Promise<void> {
-    const paths = locks.map(({ lock }) => lock.resourcePath);
+    const before = locks.map(({ lock }) => lock);
+    const paths = before.map(({ resourcePath }) => resourcePath);
     const { mine } = await this.#parts.views.check(paths, agentId, {});
-    for (const remote of locks) {
+    for (const [index, remote] of locks.entries()) {
       const found = mine.find(({ lockId, resourcePath }) => isSame(remote.lock, { lockId, resourcePath }));
       if (found === undefined) remote.lose("it is no longer in force");
-      else remote.prolong(found);
+      // Unless an answer that came meanwhile knows better: an extension may have been carried out after the look.
+      else if (remote.lock === before[index]) remote.prolong(found);
     }
   }
 }

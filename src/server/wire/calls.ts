@@ -14,21 +14,20 @@ import { extendLocks } from "../extend-request.js";
 import { refuseMixtures, releasedToJson, releaseLocks } from "../release-request.js";
 import { required } from "../request-agent.js";
 import type { Cancellation } from "./cancellation.js";
+import type { SessionLocks } from "./session-locks.js";
 import type { Subscriptions } from "./subscriptions.js";
 
 /** The session that a call came in. */
 export interface Caller {
   readonly manager: LockManager;
   readonly subscriptions: Subscriptions;
+  readonly locks: SessionLocks;
   /** The agent of a call that names none or this one. @throws LockError `invalid` when it names another than the connection. */
   agent(fromCall: string | undefined): string | undefined;
   /** How a call that waits is called off. */
   cancellation(id: number): Cancellation;
   /** Is told when the lock ends, and gives it back if nobody is left to have it. */
   keep(lock: AcquiredLock, isBound: boolean): void;
-  /** Is releasing this lock itself: its end is no news to it. */
-  leaving(lockId: string): void;
-  left(lockId: string): void;
   /** Calls an acquire off. False when no such call waits. */
   cancel(id: number): boolean;
 }
@@ -70,11 +69,11 @@ export const calls: { readonly [Name in Op]: Run } = {
     const { manager } = caller;
     const agentId = caller.agent(call.agent_id);
     const named = call.force === true ? undefined : call.locks;
-    for (const { lock_id } of named ?? []) if (lock_id !== undefined) caller.leaving(lock_id);
+    for (const { lock_id } of named ?? []) if (lock_id !== undefined) caller.locks.leaving(lock_id);
     try {
       return releasedToJson(await releaseLocks(manager, agentId, call), manager.currentTime());
     } finally {
-      for (const { lock_id } of named ?? []) if (lock_id !== undefined) caller.left(lock_id);
+      for (const { lock_id } of named ?? []) if (lock_id !== undefined) caller.locks.left(lock_id);
     }
   }),
   check: takes(callSchemas.check, async (caller, call) => {

@@ -1,9 +1,6 @@
 /** One caller's talk with the server, over one connection after another. */
 import { invalid, LockError } from "../../errors.js";
 import type { AcquiredLock, LockManager } from "../../lock-manager.js";
-import { Handle } from "../../manager/handle.js";
-import type { End, EndListener } from "../../manager/lock-end.js";
-import { problemOf } from "../../protocol/problem.js";
 import { parseAs } from "../../protocol/validation.js";
 import { type Op, seenSchema } from "../../protocol/wire.js";
 import { isExpected } from "../refusal-answer.js";
@@ -15,6 +12,7 @@ import { Looks } from "./looks.js";
 import { Outbox } from "./outbox.js";
 import { closeCodes, type Pipe } from "./pipe.js";
 import { mostCalls, problemOfAny, tooManyCalls } from "./refusals.js";
+import { SessionLocks } from "./session-locks.js";
 import { Subscriptions } from "./subscriptions.js";
 
 /** Events and long answers are told no faster than this much of them is read. */
@@ -28,22 +26,17 @@ export interface SessionTerms {
   readonly graceMs: number;
 }
 
-export class Session implements Caller, EndListener {
+export class Session implements Caller {
   readonly id: string;
   readonly graceMs: number;
   readonly manager: LockManager;
   readonly subscriptions: Subscriptions;
+  readonly locks: SessionLocks;
   readonly #services: Services;
   readonly agentId: string | undefined;
   readonly #outbox: Outbox;
   readonly #looks: Looks;
   readonly #waiting = new Map<number, Cancellation>();
-  /** Ids of locks that the caller releases just now. */
-  readonly #leaving = new Set<string>();
-  /** By lock id and path. */
-  readonly #bound = new Map<string, AcquiredLock>();
-  /** Granted while there was no connection. */
-  #untold: AcquiredLock[] = [];
   #pipe: Pipe | undefined = undefined;
   #seen = 0;
   #calls = 0;
@@ -62,11 +55,9 @@ export class Session implements Caller, EndListener {
       onTooSlow: () => this.#cutOff(),
     });
     const isCrowded = (): boolean => this.#outbox.waitingBytes > crowdedBytes;
-    this.subscriptions = new Subscriptions({
-      events: services.events,
-      tell: (message) => this.#outbox.tell(message),
-      isCrowded,
-    });
+    const tell = (message: string): void => this.#outbox.tell(message);
+    this.subscriptions = new Subscriptions({ events: services.events, tell, isCrowded });
+    this.locks = new SessionLocks(services, tell);
     this.#looks = new Looks({ isCrowded, answer: (answer) => this.#answerLook(answer) });
   }
 
@@ -88,7 +79,7 @@ export class Session implements Caller, EndListener {
   attach(pipe: Pipe, seen: number): void {
     this.#pipe?.close(closeCodes.policy, "The session goes on over another connection.");
     this.#pipe = pipe;
-    this.#untold = [];
+    this.locks.told();
     this.#outbox.seen(seen);
     this.#outbox.attach(pipe);
   }
@@ -125,8 +116,7 @@ export class Session implements Caller, EndListener {
     this.#isOver = true;
     const gone = new LockError("aborted", "The caller is gone.");
     for (const waiting of this.#waiting.values()) waiting.abort(gone);
-    for (const lock of [...this.#untold, ...this.#bound.values()]) this.#giveBack(lock);
-    this.#untold = [];
+    this.locks.end();
     this.subscriptions.closeAll();
     this.#looks.clear();
     this.#outbox.clear();
@@ -261,43 +251,8 @@ export class Session implements Caller, EndListener {
     return waiting !== undefined;
   }
 
-  leaving(lockId: string): void {
-    this.#leaving.add(lockId);
-  }
-
-  left(lockId: string): void {
-    this.#leaving.delete(lockId);
-  }
-
   keep(lock: AcquiredLock, isBound: boolean): void {
-    if (this.#isOver) {
-      this.#giveBack(lock);
-      return;
-    }
-    if (this.#pipe === undefined) this.#untold.push(lock);
-    if (isBound) this.#bound.set(nameOf(lock), lock);
-    if (lock instanceof Handle) lock.whenEnded(this);
-  }
-
-  lockEnded(
-    lock: { readonly resourcePath: string; readonly lockId: string },
-    end: End,
-    why: () => LockError,
-  ): void {
-    this.#bound.delete(nameOf(lock));
-    if (this.#isOver || end === "closed" || (end === "released" && this.#leaving.has(lock.lockId))) return;
-    const problem = problemOf(why(), { now: this.manager.currentTime() });
-    const lost = { resource_path: lock.resourcePath, lock_id: lock.lockId, problem };
-    this.#outbox.tell(JSON.stringify({ lost }));
-  }
-
-  #giveBack(lock: AcquiredLock): void {
-    const { background, log } = this.#services;
-    background.run(
-      () => lock.release(),
-      (error) =>
-        log.warn({ err: error }, "could not give back the lock of a caller that is gone; it will expire"),
-    );
+    this.locks.keep(lock, isBound, this.#pipe !== undefined);
   }
 }
 
@@ -312,8 +267,4 @@ function isOp(op: unknown): op is Op {
 /** The id as far as there is one to answer to. */
 function idOf(message: object): number | null {
   return "id" in message && Number.isSafeInteger(message.id) ? Number(message.id) : null;
-}
-
-function nameOf(lock: { readonly lockId: string; readonly resourcePath: string }): string {
-  return `${lock.lockId} ${lock.resourcePath}`;
 }
