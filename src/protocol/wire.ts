@@ -66,7 +66,6 @@ export const callSchemas = {
 } as const;
 
 export type Op = keyof typeof callSchemas;
-type Call<Name extends Op = Op> = z.output<(typeof callSchemas)[Name]>;
 
 /** The first message of a caller that wants a session, alone in its frame. */
 export const helloSchema = z.strictObject({

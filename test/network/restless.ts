@@ -74,6 +74,8 @@ export class Restless {
   }
 
   #taken(path: string, lock: AcquiredLock): void {
+    // The word of its grant came when it was over: nobody counts on it.
+    if (lock.signal.aborted) return;
     const other = this.#holders.get(path);
     if (other !== undefined && !other.signal.aborted)
       this.#violations.push(`${path} is given to ${lock.agentId} while ${other.agentId} counts on it`);

@@ -95,6 +95,7 @@ describe("a session", () => {
     await until(async () => (await queueLength(manager, "/a")) === 1);
     caller.socket.close(1000);
     await until(async () => (await queueLength(manager, "/a")) === 0);
+    expect(await manager.getStats()).toMatchObject({ locks: 1, waiters: 0 });
   });
 });
 

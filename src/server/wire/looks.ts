@@ -38,7 +38,8 @@ export class Looks {
       const look = this.#waiting.shift();
       if (look === undefined) return;
       this.#open++;
-      void look().then(this.#made);
+      // oxlint-disable-next-line typescript/no-floating-promises -- It never rejects.
+      look().then(this.#made);
     }
   }
 
