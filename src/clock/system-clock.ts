@@ -23,7 +23,7 @@ function schedule(delayMs: number, run: () => void, options: ScheduleOptions): C
     // Node may fire up to a millisecond early (its timers round down), hence the second look at the clock.
     const left = due - performance.now();
     timer = setTimeout(left > 0 ? fire : run, Math.min(Math.max(Math.ceil(left), 0), longestTimerMs));
-    if (options.background) timer.unref();
+    if (options.background) doNotWaitFor(timer);
   };
   const fire = (): void => {
     if (performance.now() >= due) run();
@@ -32,4 +32,9 @@ function schedule(delayMs: number, run: () => void, options: ScheduleOptions): C
 
   arm();
   return () => clearTimeout(timer);
+}
+
+/** In browsers a timer is a number, and keeps nothing from ending. */
+function doNotWaitFor(timer: NodeJS.Timeout | number): void {
+  if (typeof timer !== "number") timer.unref();
 }

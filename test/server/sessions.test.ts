@@ -95,6 +95,8 @@ describe("a session", () => {
     await until(async () => (await queueLength(manager, "/a")) === 1);
     caller.socket.close(1000);
     await until(async () => (await queueLength(manager, "/a")) === 0);
+    const next = await RawCaller.greeting(port, { session: caller.session, seen: 0 });
+    expect(next.heard[0]?.welcome).toMatchObject({ resumed: false });
   });
 });
 

@@ -6,7 +6,7 @@ import { createLockManager } from "../../src/create-lock-manager.js";
 import { maxFrameBytes } from "../../src/protocol/wire.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { intercept, latch } from "./intercept.js";
-import { RawCaller, refusedHandshake, type Said } from "./raw-caller.js";
+import { RawCaller, refusedHandshake } from "./raw-caller.js";
 import { queueLength, startTestServer, type TestServer, until } from "./running-server.js";
 
 async function running(options: Parameters<typeof startTestServer>[0] = {}): Promise<TestServer> {
@@ -31,7 +31,7 @@ describe("the handshake", () => {
   test("at any other address finds nothing", async () => {
     const { port } = await running();
     for (const path of ["/", "/v1", "/v1/locks", "/v1/ws/", "/v1/events", "/V1/ws"])
-      expect(await refusedHandshake(port, {}, path), path).toMatchObject({ status: 404 });
+      expect(await refusedHandshake(port, {}, path), `at ${path}`).toMatchObject({ status: 404 });
   });
 
   test("of something else than a WebSocket of version 13 is refused", async () => {

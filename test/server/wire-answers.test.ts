@@ -161,7 +161,7 @@ function same(value: unknown): unknown {
       each !== null
     )
       return name === "request_id" ? undefined : name;
-    if (/_ms$/.test(name) && typeof each === "number") return Math.round(each / 20_000);
+    if (name.endsWith("_ms") && typeof each === "number") return Math.round(each / 20_000);
     return each;
   });
   return JSON.parse(

@@ -2,8 +2,11 @@
 
 const mostAtOnce = 8;
 
-/** Resolves with the answer, JSON. Never rejects. */
-type Look = () => Promise<string>;
+/** What is told is JSON. */
+interface Look {
+  readonly make: () => Promise<string>;
+  readonly refuse: (error: unknown) => string;
+}
 
 export interface LooksParts {
   /** Enough waits to be read by the caller. */
@@ -22,7 +25,7 @@ export class Looks {
     this.#parts = parts;
   }
 
-  make(look: Look): void {
+  add(look: Look): void {
     this.#waiting.push(look);
     this.goOn();
   }
@@ -38,7 +41,7 @@ export class Looks {
       const look = this.#waiting.shift();
       if (look === undefined) return;
       this.#open++;
-      void look().then(this.#made);
+      look.make().then(this.#made, (error: unknown) => this.#made(look.refuse(error)));
     }
   }
 

@@ -167,7 +167,10 @@ export class Session implements Caller, EndListener {
     const id = idOf(message);
     this.#calls++;
     if (looks.has(message.op) && this.#calls <= mostCalls) {
-      this.#looks.make(() => this.#look(id, message));
+      this.#looks.add({
+        make: async () => `{"id":${id},"result":${JSON.stringify(await this.#run(message))}}`,
+        refuse: (error) => this.#refusal(id, error),
+      });
       return;
     }
     this.#run(message).then(
@@ -177,14 +180,6 @@ export class Session implements Caller, EndListener {
         this.#answer();
       },
     );
-  }
-
-  async #look(id: number | null, message: { readonly op: unknown }): Promise<string> {
-    try {
-      return `{"id":${id},"result":${JSON.stringify(await this.#run(message))}}`;
-    } catch (error) {
-      return this.#refusal(id, error);
-    }
   }
 
   async #run(message: { readonly op: unknown }): Promise<object> {
