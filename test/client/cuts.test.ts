@@ -235,3 +235,53 @@ describe("A server that crashes and comes back", () => {
     });
   });
 });
+
+describe("What is made again on a server that knows nothing of it", () => {
+  test("waits for no longer than was asked for at first", async () => {
+    const wire = await wired();
+    const remote = wire.connect();
+    await wire.settled(wire.manager.acquireLock("/a", "ann", { ttl: "10m" }));
+    let end: unknown;
+    remote.acquireLock("/a", "bob", { timeout: "20s" }).catch((error: unknown) => (end = error));
+    await wire.clock.advance(15_000);
+    await wire.crash();
+    await wire.start();
+    await wire.clock.advance(3_000);
+    expect(await wire.settled(wire.manager.getStats())).toMatchObject({ waiters: 1 });
+    expect(end).toBeUndefined();
+    await wire.clock.advance(2_100);
+    expect(end).toMatchObject({ code: "held" });
+  });
+
+  test("is never a forced release of whoever holds the path: that may be another one by now", async () => {
+    const wire = await wired();
+    const remote = wire.connect();
+    await wire.settled(wire.manager.acquireLock("/a", "ann", { ttl: "10m" }));
+    await wire.settled(remote.getStats());
+    // The server does it, and nobody learns.
+    wire.server.deafen();
+    const forced = remote.forceRelease("/a", { reason: "stuck" });
+    forced.catch(() => undefined);
+    await wire.clock.settle();
+    const next = await wire.settled(wire.manager.acquireLock("/a", "bob", { ttl: "10m" }));
+    await wire.crash();
+    await wire.start();
+    await wire.clock.advance(3_000);
+    await expect(forced).rejects.toMatchObject({ code: "outcome_unknown" });
+    expect(await wire.settled(wire.manager.getLock("/a"))).toMatchObject({ lockId: next.lockId });
+  });
+
+  test("is a release by id, which is done once whatever happens", async () => {
+    const wire = await wired();
+    const remote = wire.connect();
+    const lock = await wire.settled(remote.acquireLock("/a", "ann", { ttl: "10m" }));
+    wire.server.deafen();
+    const released = lock.release();
+    await wire.clock.settle();
+    await wire.crash();
+    await wire.start();
+    await wire.clock.advance(3_000);
+    expect(await released).toBe(true);
+    expect(await leftovers(wire.store)).toEqual([]);
+  });
+});
