@@ -259,7 +259,7 @@ describe("What is made again on a server that knows nothing of it", () => {
     await wire.settled(wire.manager.acquireLock("/a", "ann", { ttl: "10m" }));
     await wire.settled(remote.getStats());
     // The server does it, and nobody learns.
-    wire.server.deafen();
+    wire.server.deafen(true);
     const forced = remote.forceRelease("/a", { reason: "stuck" });
     forced.catch(() => undefined);
     await wire.clock.settle();
@@ -275,7 +275,7 @@ describe("What is made again on a server that knows nothing of it", () => {
     const wire = await wired();
     const remote = wire.connect();
     const lock = await wire.settled(remote.acquireLock("/a", "ann", { ttl: "10m" }));
-    wire.server.deafen();
+    wire.server.deafen(true);
     const released = lock.release();
     await wire.clock.settle();
     await wire.crash();
