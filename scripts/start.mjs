@@ -4,4 +4,5 @@ import process from "node:process";
 import "./bootstrap.mjs";
 
 process.argv.splice(2, 0, "serve");
-await import("../dist/main.js");
+// By its URL, because the type check runs where nothing is built yet.
+await import(new URL("../dist/main.js", import.meta.url).href);
