@@ -89,7 +89,7 @@ export class Calls implements PendingOwner {
       this.#pending.set(pending.id, pending);
       this.#wheel.set(pending, now + (call.waitMs ?? 0) + answerTimeoutMs);
       if (signal !== undefined) {
-        pending.onAbort = () => this.onAborted(pending);
+        pending.onAbort = () => this.#onAborted(pending);
         this.#aborts.add(signal, pending.onAbort);
       }
       pending.isSent = this.#link.isUp;
@@ -127,7 +127,7 @@ export class Calls implements PendingOwner {
     this.#refuse(pending, data === undefined ? strange(pending.call) : errorOf(data));
   }
 
-  /** The caller hears no more of it, the server is told, and what comes of it all the same is heard by `onLateAnswer`. */
+  /** The caller hears no more of it, the server is told, and what comes of it all the same is heard by `onLate`. */
   #forsake(pending: Pending, error: LockError): void {
     this.#refuse(pending, error);
     if (pending.isForsaken) return;
@@ -142,7 +142,7 @@ export class Calls implements PendingOwner {
     else this.#forsake(pending, this.#unanswered(pending, "in time"));
   }
 
-  onAborted(pending: Pending): void {
+  #onAborted(pending: Pending): void {
     const { call, begunAt } = pending;
     this.#forsake(pending, aborted(call, call.signal?.reason, this.#clock.monotonic() - begunAt));
   }

@@ -33,7 +33,6 @@ export interface Answered<Answer> {
 
 export interface PendingOwner {
   onTimeUp(pending: Pending): void;
-  onAborted(pending: Pending): void;
 }
 
 /** A class and not closures, because thousands of calls may be under way. */

@@ -172,7 +172,7 @@ export class RemoteCommands {
     const paths = before.map(({ resourcePath }) => resourcePath);
     const { mine } = await this.#parts.views.check(paths, agentId, {});
     for (const [index, remote] of locks.entries()) {
-      const found = mine.find(({ lockId, resourcePath }) => isSame(remote.lock, { lockId, resourcePath }));
+      const found = mine.find((lock) => isSame(lock, remote.lock));
       if (found === undefined) remote.lose("it is no longer in force");
       // Unless an answer that came meanwhile knows better: an extension may have been carried out after the look.
       else if (remote.lock === before[index]) remote.prolong(found);
@@ -180,7 +180,7 @@ export class RemoteCommands {
   }
 }
 
-function isSame(lock: Lock, other: Pick<Lock, "lockId" | "resourcePath">): boolean {
+function isSame(lock: Lock, other: Lock): boolean {
   return lock.lockId === other.lockId && lock.resourcePath === other.resourcePath;
 }
 

@@ -48,7 +48,10 @@ export class RemoteEvents {
   hear(message: object): boolean {
     if (!("subscription" in message)) return false;
     const news = newsSchema.safeParse(message).data;
-    if (news !== undefined) this.#offer(news.subscription, eventFromJson(news.event));
+    if (news !== undefined) {
+      this.#offer(news.subscription, eventFromJson(news.event));
+      return true;
+    }
     const ended = endedSchema.safeParse(message).data;
     if (ended !== undefined) this.#subscriptions.get(ended.subscription)?.backlog.end();
     return true;

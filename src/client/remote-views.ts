@@ -1,5 +1,4 @@
 /** What can be looked at on a server. */
-
 import type { z } from "zod";
 import type {
   AgentState,

@@ -1,6 +1,7 @@
 /**
- * How late it may be in store time, as far as this process can know. Every answer says what the store's clock showed and how long the server took, so a
- * moment of this process is known that was not later than that; from there on at most the drift of two clocks is added.
+ * How late it may be in store time, as far as this process can know. Every frame of the server says what the store's clock showed and how many of our
+ * frames it had seen by then, so a moment of this process is known that was not later than that: when the last of those was sent. From there on at most
+ * the drift of two clocks is added.
  */
 import type { Clock } from "../clock/clock.js";
 

@@ -1,5 +1,4 @@
 /** One acquire, from the call to the lock or the refusal. */
-
 import { Timed } from "../clock/timer-wheel.js";
 import { type AcquireReply, acquire, type NothingLeft, type Queued, resume } from "../core/acquire.js";
 import type { Request } from "../core/claim.js";

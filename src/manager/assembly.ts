@@ -1,5 +1,4 @@
 /** Puts the parts of one manager together. */
-
 import { Aborts } from "../aborts.js";
 import type { Clock } from "../clock/clock.js";
 import { TimerWheel } from "../clock/timer-wheel.js";

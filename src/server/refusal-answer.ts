@@ -7,7 +7,6 @@ import { HttpRefusal, type HttpTerms } from "./http-refusal.js";
 /** For statuses of which nothing better is known. */
 const soonSeconds = 1;
 
-/** An error without a known meaning is answered without its text: what it says is for the log. */
 export function refusalAnswer(
   error: unknown,
   context: { readonly now: Date; readonly requestId: string },
@@ -29,7 +28,8 @@ export function isExpected(error: unknown): error is LockError | HttpRefusal {
   return error instanceof LockError || error instanceof HttpRefusal;
 }
 
-function refusalOf(error: unknown): readonly [LockError, HttpTerms] {
+/** What is told of whatever was thrown. An error without a known meaning is told without its text: what it says is for the log. */
+export function refusalOf(error: unknown): readonly [LockError, HttpTerms] {
   if (error instanceof HttpRefusal) return [error.error, error.terms];
   if (error instanceof LockError) return [error, {}];
   const message = "The server failed in a way it was not made for. Whether the call was applied is unknown.";

@@ -2,6 +2,7 @@
  * Tells whoever waits for a path to become free when to look again. One reader of the manager's events serves all of them; it runs only while somebody
  * waits. Events of other managers on the same store do not come this way, so waiters also look by themselves from time to time.
  */
+import { storedPath } from "../core/resource-path.js";
 import type { LockEvent, LockManager } from "../lock-manager.js";
 
 type Wake = () => void;
@@ -32,7 +33,7 @@ export class ResourceWatch {
    * @returns what ends the watch.
    */
   watch(path: string, wake: Wake): () => void {
-    const paths = [path, ...ancestorsOf(path)];
+    const paths = [path, ...storedPath(path).ancestors];
     for (const each of paths) {
       const wakes = this.#wakes.get(each);
       if (wakes === undefined) this.#wakes.set(each, new Set([wake]));
@@ -81,12 +82,4 @@ export class ResourceWatch {
 
 function wakeAll(wakes: ReadonlySet<Wake>): void {
   for (const wake of wakes) wake();
-}
-
-function ancestorsOf(path: string): string[] {
-  const ancestors: string[] = [];
-  for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1))
-    ancestors.push(path.slice(0, end));
-  if (path !== "/") ancestors.push("/");
-  return ancestors;
 }

@@ -75,15 +75,11 @@ export class Outbox {
     if (this.#isFlushing) return;
     this.#isFlushing = true;
     // After everything that this turn settles.
-    process.nextTick(this.#flush);
+    process.nextTick(this.flush);
   }
 
   /** Sends at once what was told in this turn. */
-  flush(): void {
-    this.#flush();
-  }
-
-  readonly #flush = (): void => {
+  readonly flush = (): void => {
     this.#isFlushing = false;
     if (this.#messages.length === 0) return;
     if (this.waitingBytes - this.#untoldBytes > mostWaitingBytes + this.#longest) {

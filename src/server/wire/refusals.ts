@@ -1,6 +1,7 @@
 /** What a session refuses, and how it says so. */
 import { LockError } from "../../errors.js";
 import { problemOf } from "../../protocol/problem.js";
+import { refusalOf } from "../refusal-answer.js";
 
 /** Calls of one session that have not been answered, those that wait among them. */
 export const mostCalls = 20_000;
@@ -13,9 +14,8 @@ export function tooManyCalls(): LockError {
   );
 }
 
-/** An error without a known meaning is answered without its text: what it says is for the log. */
+/** Whatever was thrown, as a problem. */
 export function problemOfAny(error: unknown, now: Date): object {
-  if (error instanceof LockError) return problemOf(error, { now });
-  const message = "The server failed in a way it was not made for. Whether the call was applied is unknown.";
-  return problemOf(new LockError("outcome_unknown", message), { now, status: 500 });
+  const [refusal, { status }] = refusalOf(error);
+  return problemOf(refusal, { now, ...(status !== undefined && { status }) });
 }

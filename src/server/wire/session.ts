@@ -28,12 +28,12 @@ export interface SessionTerms {
 
 export class Session implements Caller {
   readonly id: string;
+  readonly agentId: string | undefined;
   readonly graceMs: number;
   readonly manager: LockManager;
   readonly subscriptions: Subscriptions;
   readonly locks: SessionLocks;
   readonly #services: Services;
-  readonly agentId: string | undefined;
   readonly #outbox: Outbox;
   readonly #looks: Looks;
   readonly #waiting = new Map<number, Cancellation>();
