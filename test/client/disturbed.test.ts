@@ -7,11 +7,11 @@ import { openMemoryStore } from "../../src/store/memory/memory-store.js";
 import { Restless } from "../network/restless.js";
 import { startTestServer } from "../server/running-server.js";
 import { TcpProxy } from "../servers/tcp-proxy.js";
+import { disturb, lostAt } from "../servers/trouble.js";
 import { seededRandom } from "../support/seeded-random.js";
 
 const seed = Number(process.env["NETWORK_SEED"] ?? 1);
 const clients = 5;
-const rounds = 120;
 const enough = 200;
 
 test(`Connections that are cut, swallowed and delayed at random lose nothing that was acknowledged, double nothing and leave nothing (NETWORK_SEED=${seed}).`, {
@@ -35,37 +35,12 @@ test(`Connections that are cut, swallowed and delayed at random lose nothing tha
     proxies.push(proxy);
     run.employ(remote);
   }
-  for (let round = 0; round < rounds; round++) {
-    const proxy = proxies[Math.floor(random() * clients)]!;
-    disturb(proxy, random);
-    await pause(5 + random() * 50);
-    proxy.restore();
-    await pause(random() * 40);
-  }
+  await disturb(proxies, random, (proxy) => proxy.strand());
   await expect.poll(() => run.counts.taken, { interval: 50, timeout: 20_000 }).toBeGreaterThan(enough);
   await run.finish();
-  const lost = proxies.reduce((sum, proxy) => sum + proxy.lost, 0);
+  const lost = lostAt(proxies);
   console.log(`seed ${seed}: ${lost} pieces lost, ${JSON.stringify(run.counts)}`);
   expect(lost).toBeGreaterThan(clients);
   // The session goes on over the next connection: nobody had to be told that anything is unknown.
   expect(run.counts.unknown).toBe(0);
 });
-
-function disturb(proxy: TcpProxy, random: () => number): void {
-  const troubles = [
-    () => proxy.requests("cut"),
-    () => proxy.replies("cut"),
-    () => proxy.requests("drop"),
-    () => proxy.replies("drop"),
-    () => proxy.delay(random() * 30),
-    () => proxy.cut(),
-    () => proxy.refuse(),
-    () => proxy.strand(),
-  ];
-  troubles[Math.floor(random() * troubles.length)]?.();
-}
-
-/** The network's own time: nothing is waited for. */
-async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms));
-}

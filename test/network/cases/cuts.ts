@@ -1,7 +1,8 @@
 /** Faults in the middle of everything: of the network, through proxies, and of the fault layer over the real store. */
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { systemClock } from "../../../src/clock/system-clock.js";
 import type { TcpProxy } from "../../servers/tcp-proxy.js";
+import { disturb, lostAt } from "../../servers/trouble.js";
 import { FaultyStore } from "../../support/faulty-store.js";
 import { seededRandom } from "../../support/seeded-random.js";
 import { type FindPlace, managerOn, storeAt } from "../network-suite.js";
@@ -9,7 +10,6 @@ import { Restless } from "../restless.js";
 
 const seed = Number(process.env["NETWORK_SEED"] ?? 1);
 const managers = 3;
-const rounds = 120;
 /** So many locks were taken that it means something. */
 const enough = 50;
 /** Short, so that what is left of calls without an answer is soon over. */
@@ -28,16 +28,10 @@ export function cutCases(find: FindPlace): void {
       proxies.push(proxy);
       run.employ(await managerOn(url, config));
     }
-    for (let round = 0; round < rounds; round++) {
-      const proxy = proxies[Math.floor(random() * proxies.length)]!;
-      disturb(proxy, random);
-      await pause(5 + random() * 50);
-      proxy.restore();
-      await pause(random() * 40);
-    }
+    await disturb(proxies, random);
     await takenEnough(run);
     await run.finish();
-    const lost = proxies.reduce((sum, proxy) => sum + proxy.lost, 0);
+    const lost = lostAt(proxies);
     console.log(`seed ${seed}: ${lost} pieces lost, ${JSON.stringify(run.counts)}`);
     expect(lost).toBeGreaterThan(managers);
   });
@@ -73,25 +67,4 @@ export function cutCases(find: FindPlace): void {
 
 function takenEnough(run: Restless): Promise<void> {
   return expect.poll(() => run.counts.taken, { interval: 50, timeout: 20_000 }).toBeGreaterThan(enough);
-}
-
-function disturb(proxy: TcpProxy, random: () => number): void {
-  const troubles = [
-    () => proxy.requests("cut"),
-    () => proxy.replies("cut"),
-    () => proxy.requests("drop"),
-    () => proxy.replies("drop"),
-    () => proxy.delay(random() * 30),
-    () => proxy.cut(),
-    () => proxy.refuse(),
-  ];
-  troubles[Math.floor(random() * troubles.length)]?.();
-}
-
-/** The network's own time: nothing is waited for. */
-async function pause(ms: number): Promise<void> {
-  await new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    onTestFinished(() => clearTimeout(timer));
-  });
 }
