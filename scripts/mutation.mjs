@@ -12,15 +12,26 @@ alone(() => {
   installIfStale(".");
   installIfStale("tools/mutation");
 });
+const root = fileURLToPath(new URL("..", import.meta.url));
 const stryker = "tools/mutation/node_modules/@stryker-mutator/core/bin/stryker.js";
 const [first = "", ...others] = process.argv.slice(2);
 const isPart = first === "core" || first === "manager";
 const options = isPart ? others : process.argv.slice(2);
 for (const part of isPart ? [first] : ["core", "manager"]) {
+  // Few tests kill most; the second round only has what survived the first.
+  run(part, "1");
+  if (run(part, "2") !== 0) process.exitCode = 1;
+}
+
+/**
+ * @param {string} part
+ * @param {"1" | "2"} round
+ */
+function run(part, round) {
   const { status } = spawnSync(
     process.execPath,
     [stryker, "run", `tools/mutation/${part}.config.mjs`, ...options],
-    { cwd: fileURLToPath(new URL("..", import.meta.url)), stdio: "inherit" },
+    { cwd: root, stdio: "inherit", env: { ...process.env, MUTATION_ROUND: round } },
   );
-  if (status !== 0) process.exitCode = status ?? 1;
+  return status;
 }

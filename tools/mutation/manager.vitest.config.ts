@@ -1,9 +1,13 @@
+import process from "node:process";
 import { defineConfig } from "vitest/config";
 
 /** The tests of the manager that run in this process, and not for long. */
 export default defineConfig({
   test: {
-    include: ["test/scenarios/**/*.test.ts", "test/manager/**/*.test.ts"],
+    include:
+      process.env["MUTATION_ROUND"] === "1"
+        ? ["test/scenarios/**/*.test.ts"]
+        : ["test/scenarios/**/*.test.ts", "test/manager/**/*.test.ts"],
     exclude: ["test/manager/load.test.ts", "test/manager/random-run.test.ts"],
     testNamePattern: /^(?!.*over the wire)/,
     testTimeout: 60_000,
