@@ -164,11 +164,11 @@ function beginAt(view: View, path: string, n: number): void {
 }
 
 /** Removes waiters whose manager is dead or whose time is up, and says how many. Reads one page of the queue. */
-export function dropDead(view: View, path: string, limit = queuePage): number {
+export function dropDead(view: View, path: string): number {
   const queue = view.lock(path)?.queue;
   if (queue === undefined) return 0;
   let dropped = 0;
-  for (const found of view.range(queueOf(path), limit)) if (dropIfDead(view, path, found)) dropped++;
+  for (const found of view.range(queueOf(path), queuePage)) if (dropIfDead(view, path, found)) dropped++;
   return dropped;
 }
 

@@ -18,6 +18,17 @@ describe("a release serves the next in the same change", () => {
     expect(stage.announced).toEqual([]);
   });
 
+  test("also below a path where others wait for that path alone", () => {
+    const stage = new Stage();
+    stage.hold("zoe", "/a");
+    stage.queue("yan", "/a");
+    const ann = stage.hold("ann", "/a/b");
+    stage.queue("bob", "/a/b");
+    stage.release(ann);
+    expect(stage.held("/a/b")[0]).toMatch(/^bob/);
+    expect(stage.announced).toEqual([]);
+  });
+
   test("all readers up to the next writer", () => {
     const stage = new Stage();
     const ann = stage.hold("ann", "/plan");
@@ -41,6 +52,15 @@ describe("a release serves the next in the same change", () => {
     expect(stage.announced).toEqual(["/plan"]);
     for (const reader of readers.slice(16)) expect(stage.promote(reader).kind).toBe("granted");
     expect(stage.waiting("/plan")).toEqual([]);
+  });
+
+  test("just as many as may be served, so that nobody is left to be told", () => {
+    const stage = new Stage();
+    const ann = stage.hold("ann", "/plan");
+    for (let i = 0; i < 16; i++) stage.queue(`reader ${i}`, "/plan", { mode: "shared" });
+    stage.release(ann);
+    expect(stage.held("/plan")).toHaveLength(16);
+    expect(stage.announced).toEqual([]);
   });
 
   test("stepping over those who left from the middle", () => {
@@ -68,6 +88,41 @@ describe("a release only tells", () => {
     stage.release(ann);
     expect(stage.held("/plan")).toEqual([]);
     expect(stage.announced).toContain("/plan");
+    expect(stage.promote(bob).kind).toBe("granted");
+  });
+
+  test("a waiter whose time is up, or may be", () => {
+    const stage = new Stage();
+    const ann = stage.hold("ann", "/plan");
+    const bob = stage.queue("bob", "/plan", { waitMs: 1000 });
+    stage.now += 900;
+    stage.uncertainty = 100;
+    stage.release(ann);
+    expect(stage.held("/plan")).toEqual([]);
+    expect(stage.announced).toEqual(["/plan"]);
+    expect(stage.promote(bob).kind).toBe("granted");
+  });
+
+  test("a waiter of an agent that holds the path already", () => {
+    const stage = new Stage();
+    const ann = stage.hold("ann", "/plan");
+    stage.queue("bob", "/plan", { mode: "shared" });
+    const again = stage.queue("bob", "/plan", { mode: "shared" });
+    stage.release(ann);
+    expect(stage.held("/plan")).toEqual(["bob shared 4"]);
+    expect(stage.announced).toEqual(["/plan"]);
+    expect(stage.promote(again)).toMatchObject({ kind: "granted", granted: [{ holder: { lockId: "L2" } }] });
+  });
+
+  test("a waiter that stands behind a tree above", () => {
+    const stage = new Stage();
+    const ann = stage.hold("ann", "/a/b");
+    const bob = stage.queue("bob", "/a", { scope: "tree" });
+    const cat = stage.queue("cat", "/a/b");
+    stage.release(ann);
+    expect(stage.held("/a/b")).toEqual([]);
+    expect(stage.announced).toContain("/a/b");
+    expect(stage.promote(cat)).toEqual({ kind: "waiting", until: Infinity });
     expect(stage.promote(bob).kind).toBe("granted");
   });
 
