@@ -1,6 +1,5 @@
 /** Several managers that want one path: what a change of hands costs, and who is left in peace. */
 import { describe, expect, test } from "vitest";
-import { hintOf, hintText } from "../../src/manager/hint.js";
 import { FaultyStore } from "../support/faulty-store.js";
 import { CountingStore } from "./counting-store.js";
 import { entriesOf, type Stage, stage, watch } from "./stage.js";
@@ -106,21 +105,5 @@ describe("A newcomer behind waiters of its own manager and of others", () => {
     await play.run(one.close());
     await play.clock.advance(25);
     expect(dan.state).toBe("rejected");
-  });
-});
-
-describe("A hint", () => {
-  const queue = { head: 3, next: 9, waiting: 4, trees: 1 };
-
-  test("of a path that is free says how its queue stands", () => {
-    expect(hintOf(hintText("/a b", { holders: [], queue }))).toEqual({ path: "/a b", queue });
-  });
-
-  test.each([
-    ["nobody waits for", hintText("/a", undefined)],
-    ["is not told of by us", "/a\t1 2 3"],
-    ["is told of in numbers that nobody counts to", `/a\t1 2 3 ${"9".repeat(16)}`],
-  ])("of a path that %s is only a hint", (_why, text) => {
-    expect(hintOf(text)).toEqual({ path: "/a", queue: undefined });
   });
 });
