@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     include:
       process.env["MUTATION_ROUND"] === "1"
-        ? ["test/manager/parts/**/*.test.ts", "test/scenarios/**/*.test.ts"]
+        ? ["test/manager/parts/**/*.test.ts"]
         : ["test/scenarios/**/*.test.ts", "test/manager/**/*.test.ts"],
     exclude: ["test/manager/load.test.ts", "test/manager/random-run.test.ts"],
     testNamePattern: /^(?!.*over the wire)/,
