@@ -20,7 +20,6 @@ import {
   waitKey,
 } from "./keys.js";
 import type { AgentWaitRecord, Holder, LockRecord, WaitRecord } from "./records.js";
-import { isAtOrBelow } from "./resource-path.js";
 import { asAgentWait, asLock, asWaiter, type Found, managerAt, type View } from "./view.js";
 
 export interface HolderInTheWay {
@@ -170,7 +169,7 @@ function visitQueue(
     for (const found of page) {
       const waiter = asWaiter(found);
       const at = placeOfWaitKey(found.key).path;
-      if (waiter.requestId === request.requestId || !conflict(request, path, waiter, at)) continue;
+      if (!conflict(request, path, waiter, at)) continue;
       const earlier = ticketOf(found);
       if (ticket !== undefined && !isEarlier(earlier, ticket)) continue;
       if (isAlive(view, waiter) && visit({ standing: "waiter", path: at, waiter, ticket: earlier }))
@@ -234,9 +233,4 @@ export function waitingAt(view: View, path: string, n: number, lockId: string): 
   const value = view.get(key);
   const found = value === undefined ? undefined : { key, value, revision: view.revision(key) };
   return found !== undefined && asWaiter(found).lockId === lockId ? found : undefined;
-}
-
-/** True when a change at `at` may matter to a claim on `path`: their regions could overlap. */
-export function concerns(at: string, path: string): boolean {
-  return isAtOrBelow(path, at) || isAtOrBelow(at, path);
 }

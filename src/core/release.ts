@@ -80,12 +80,11 @@ export function revoke(
     view.tell(aboutHolder("revoked", path, holder, revision, view.latest, order.reason, order.by));
   }
   if (holders.length === 0) return { revoked: [], promoted: [] };
-  // The holders live in any manager, and learn of it by this hint.
+  // The holders live in any manager, and learn of it by this hint; so does whoever waits below a tree.
   view.announce(path);
-  const tree = holders.some((holder) => holder.scope === "tree");
   return {
     revoked: holders.map((holder) => ({ path, holder })),
-    promoted: handOn(view, resource, tree, maxLocks),
+    promoted: handOn(view, resource, false, maxLocks),
   };
 }
 

@@ -32,3 +32,9 @@ test("a lock that is only shared is in the way of an exclusive one, an expired o
   expect(sorted(stage, "bob", ["/a"]).free).toEqual(["/a"]);
   expect(sorted(stage, "ann", ["/a"]).free).toEqual(["/a"]);
 });
+
+test("of many in the way three are named", () => {
+  const stage = new Stage();
+  for (const agentId of ["ann", "bob", "cat", "dan"]) stage.hold(agentId, "/a", { mode: "shared" });
+  expect(check(stage.view(), [resource("/a")], "eve").theirs[0]?.blockers).toHaveLength(3);
+});

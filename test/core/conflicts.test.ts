@@ -66,6 +66,12 @@ describe("the order of tickets", () => {
     expect(isEarlier(first, { revision: 5, ordinal: 1, requestId: "b" })).toBe(true);
   });
 
+  test("puts no later one before an earlier", () => {
+    expect(isEarlier({ revision: 6, ordinal: 0, requestId: "0" }, first)).toBe(false);
+    expect(isEarlier({ revision: 5, ordinal: 2, requestId: "0" }, first)).toBe(false);
+    expect(isEarlier({ revision: 5, ordinal: 1, requestId: "b" }, first)).toBe(false);
+  });
+
   test("puts nobody before itself", () => {
     expect(isEarlier(first, first)).toBe(false);
   });

@@ -1,6 +1,7 @@
 /** How locks end and live on: release, extension, revocation, expiry. */
 import { describe, expect, test } from "vitest";
-import { extend, release } from "../../src/core/release.js";
+import { acquire } from "../../src/core/acquire.js";
+import { extend, release, revoke } from "../../src/core/release.js";
 import { MapView } from "./map-view.js";
 import { resource, Stage } from "./stage.js";
 
@@ -78,8 +79,21 @@ describe("an extension", () => {
     const ann = stage.hold("ann", "/plan", { ttlMs: 30_000 });
     stage.extend(ann, 60_000);
     expect(stage.announced).toEqual([]);
+    stage.extend(ann, 60_000);
+    expect(stage.announced).toEqual([]);
     stage.extend(ann, 1000);
     expect(stage.announced).toEqual(["/plan"]);
+  });
+
+  test("is one lock's, not that of others beside it", () => {
+    const stage = new Stage();
+    stage.hold("ann", "/plan", { mode: "shared", ttlMs: 30_000 });
+    const bob = stage.hold("bob", "/plan", { mode: "shared", ttlMs: 30_000 });
+    stage.extend(bob, 60_000);
+    expect(stage.holders("/plan")).toMatchObject([
+      { agentId: "ann", token: 1, expiresAt: stage.now + 30_000 },
+      { agentId: "bob", token: 2, expiresAt: stage.now + 60_000 },
+    ]);
   });
 
   test("keeps the ttl when none is given", () => {
@@ -98,6 +112,7 @@ describe("an extension", () => {
     expect(stage.extend(ann)).toEqual({ kind: "lost", expiredAt });
     expect(stage.extend(ann, 1000, { agentId: "bob" })).toEqual({ kind: "lost", expiredAt });
     expect(stage.extend(ann, 1000, { lockId: "another" })).toEqual({ kind: "lost" });
+    expect(stage.extend(stage.request("ann", "/never held"))).toEqual({ kind: "lost" });
   });
 
   test("that arrives after the old expiry is not applied", () => {
@@ -143,6 +158,26 @@ describe("a revocation", () => {
     expect(stage.held("/plan")).toEqual(["bob shared 2"]);
   });
 
+  test("leaves what was granted in the same change, whose successor would get its token", () => {
+    const stage = new Stage();
+    const request = stage.request("ann", "/plan");
+    const { revoked } = stage.run((view) => {
+      acquire(view, request, stage.limits, undefined);
+      return revoke(view, resource("/plan"), { reason: "stuck" }, 100);
+    });
+    expect(revoked).toEqual([]);
+    expect(stage.held("/plan")).toEqual(["ann 1"]);
+  });
+
+  test("of a tree tells those who wait below it, once", () => {
+    const stage = new Stage();
+    stage.hold("ann", "/a", { scope: "tree" });
+    const bob = stage.queue("bob", "/a/b");
+    stage.revoke("/a");
+    expect(stage.announced).toEqual(["/a"]);
+    expect(stage.promote(bob).kind).toBe("granted");
+  });
+
   test("of nothing changes nothing", () => {
     const stage = new Stage();
     expect(stage.revoke("/plan")).toEqual({ revoked: [], promoted: [] });
@@ -156,6 +191,8 @@ describe("expiry", () => {
     stage.hold("ann", "/plan", { ttlMs: 1000 });
     stage.queue("bob", "/plan");
     expect(stage.expire("/plan")).toEqual({ expired: 0, abandoned: 0, promoted: [] });
+    expect(stage.announced).toEqual([]);
+    expect(stage.expire("/never held")).toEqual({ expired: 0, abandoned: 0, promoted: [] });
     stage.now += 1000;
     expect(stage.expire("/plan")).toMatchObject({ expired: 1, promoted: [{ requestId: "r2" }] });
     expect(stage.held("/plan")).toEqual(["bob 3"]);
@@ -180,6 +217,34 @@ describe("expiry", () => {
     expect(stage.waiting("/plan")).toEqual(["cat"]);
     expect(stage.counts("bob")).toEqual({ locks: 0, waits: 0 });
     expect(stage.happened().at(-1)).toBe("bob dequeued /plan");
+  });
+
+  test("of a waiter of a dead manager serves those behind it", () => {
+    const stage = new Stage();
+    stage.hold("ann", "/plan", { mode: "shared" });
+    stage.as("m2", () => stage.queue("bob", "/plan"), stage.now + 1000);
+    stage.queue("cat", "/plan", { mode: "shared" });
+    stage.now += 1000;
+    expect(stage.expire("/plan", "sweep")).toMatchObject({ expired: 0, abandoned: 1, promoted: [{}] });
+    expect(stage.held("/plan")).toEqual(["ann shared 1", "cat shared 5"]);
+  });
+
+  test("of a path alone tells nobody below it, also when a tree lives on beside it", () => {
+    const stage = new Stage();
+    stage.hold("ann", "/a", { mode: "shared", scope: "tree", ttlMs: 60_000 });
+    stage.hold("bob", "/a", { mode: "shared", ttlMs: 1000 });
+    stage.now += 1000;
+    expect(stage.expire("/a").expired).toBe(1);
+    expect(stage.announced).toEqual([]);
+  });
+
+  test("of a tree tells those below it, also when another lock lives on beside it", () => {
+    const stage = new Stage();
+    stage.hold("ann", "/a", { mode: "shared", scope: "tree", ttlMs: 1000 });
+    stage.hold("bob", "/a", { mode: "shared", ttlMs: 60_000 });
+    stage.now += 1000;
+    expect(stage.expire("/a").expired).toBe(1);
+    expect(stage.announced).toEqual(["/a"]);
   });
 
   test("of a tree tells those who wait below it", () => {

@@ -23,6 +23,10 @@ test.each(paths)("%s is read back from its keys", (path) => {
   expect(pathOfAgentLockKey(agentKey("a/b"), agentLockKey(agentKey("a/b"), path))).toBe(path);
 });
 
+test("a place in a queue stands where it always stood", () => {
+  expect([waitKey("/a/b", 7), waitKey("/a/b", 12)]).toEqual(["wait/a/b//a7", "wait/a/b//b12"]);
+});
+
 test("the byte order of a queue is the order of its numbers", () => {
   const numbers = [1, 2, 9, 10, 99, 100, 4_000_000_000];
   const keys = numbers.map((n) => waitKey("/a", n));
@@ -43,6 +47,7 @@ describe("ranges take in what is theirs and nothing else", () => {
     expect(lockKey("/a").startsWith(locksBelow("/"))).toBe(true);
     expect(waitKey("/a/b", 1).startsWith(queuesBelow("/a"))).toBe(true);
     expect(waitKey("/ab", 1).startsWith(queuesBelow("/a"))).toBe(false);
+    expect(waitKey("/a", 1).startsWith(queuesBelow("/"))).toBe(true);
   });
 
   test("an agent with a slash in its name does not reach into another agent's entries", () => {
@@ -50,6 +55,7 @@ describe("ranges take in what is theirs and nothing else", () => {
     expect(nasty.startsWith(agentLocks(agentKey("ann")))).toBe(false);
     expect(nasty.slice("agent/".length)).not.toContain("/");
     expect(agentKey("a%2Fb")).not.toBe(agentKey("a/b"));
+    expect(agentKey("/%")).toBe("agent/%2F%25");
   });
 });
 

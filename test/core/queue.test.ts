@@ -18,14 +18,14 @@ describe("a release serves the next in the same change", () => {
     expect(stage.announced).toEqual([]);
   });
 
-  test("also below a path where others wait for that path alone", () => {
+  test("also below paths that others hold, or wait for, alone", () => {
     const stage = new Stage();
-    stage.hold("zoe", "/a");
+    stage.hold("zoe", ["/a", "/a/b"]);
     stage.queue("yan", "/a");
-    const ann = stage.hold("ann", "/a/b");
-    stage.queue("bob", "/a/b");
+    const ann = stage.hold("ann", "/a/b/c");
+    stage.queue("bob", "/a/b/c", { waitMs: 60_000 });
     stage.release(ann);
-    expect(stage.held("/a/b")[0]).toMatch(/^bob/);
+    expect(stage.held("/a/b/c")[0]).toMatch(/^bob/);
     expect(stage.announced).toEqual([]);
   });
 
@@ -126,6 +126,17 @@ describe("a release only tells", () => {
     expect(stage.promote(bob).kind).toBe("granted");
   });
 
+  test("a waiter that a tree above is in the way of", () => {
+    const stage = new Stage();
+    stage.hold("ann", "/a", { scope: "tree" });
+    const below = stage.hold("ann", "/a/b");
+    const bob = stage.queue("bob", "/a/b");
+    stage.release(below);
+    expect(stage.held("/a/b")).toEqual([]);
+    expect(stage.announced).toEqual(["/a/b"]);
+    expect(stage.promote(bob)).toEqual({ kind: "waiting", until: stage.now + 30_000 });
+  });
+
   test("when the head of the queue is not known", () => {
     const stage = new Stage();
     const ann = stage.hold("ann", "/plan");
@@ -167,6 +178,33 @@ describe("a waiter", () => {
     expect(stage.promote(bob).kind).toBe("granted");
     expect(stage.held("/plan")[0]).toMatch(/^bob/);
     expect(stage.happened().slice(-2)).toEqual(["ann expired /plan", "bob acquired /plan"]);
+    expect(stage.happened()).not.toContain("bob dequeued /plan");
+    expect(stage.announced).toEqual([]);
+  });
+
+  test("behind several locks looks again when the first of them expires", () => {
+    const stage = new Stage();
+    stage.hold("ann", "/plan", { mode: "shared", ttlMs: 60_000 });
+    stage.hold("bob", "/plan", { mode: "shared", ttlMs: 30_000 });
+    const cat = stage.queue("cat", "/plan");
+    expect(stage.promote(cat)).toEqual({ kind: "waiting", until: stage.now + 30_000 });
+  });
+
+  test("whose place is gone has no turn, though its number is another's now", () => {
+    const stage = new Stage();
+    const ann = stage.hold("ann", "/plan");
+    const bob = stage.queue("bob", "/plan");
+    stage.withdraw(bob);
+    const cat = stage.queue("cat", "/plan");
+    expect(cat.places).toEqual(bob.places);
+    stage.release(ann);
+    expect(stage.promote(bob)).toEqual({ kind: "gone" });
+    expect(stage.withdraw(bob)).toEqual({ kind: "gone", blockers: [], queueLength: 0, rest: true });
+    expect(stage.held("/plan")[0]).toMatch(/^cat/);
+    const dan = stage.queue("dan", "/plan");
+    expect(dan.places).toEqual(bob.places);
+    expect([stage.promote(bob), stage.withdraw(bob).kind]).toEqual([{ kind: "gone" }, "gone"]);
+    expect(stage.waiting("/plan")).toEqual(["dan"]);
   });
 
   test("at its limit leaves the queue, and the next is served", () => {

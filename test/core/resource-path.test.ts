@@ -5,6 +5,7 @@ import {
   maxPathSegments,
   parseResourcePath,
   storedPath,
+  typeOf,
   utf8Length,
 } from "../../src/core/resource-path.js";
 
@@ -91,6 +92,11 @@ describe("limits count what is stored", () => {
     expect(spelling("a".repeat(maxPathBytes))).toBeUndefined();
   });
 
+  test("what is far too long is refused before it is looked at", () => {
+    const parsed = parseResourcePath("\n".repeat(maxPathBytes + 1));
+    expect(parsed).toEqual({ ok: false, allowed: "at most 1024 bytes" });
+  });
+
   test("bytes are counted in UTF-8", () => {
     expect(spelling(`/${"é".repeat(511)}`)).toBeDefined();
     expect(spelling(`/${"é".repeat(512)}`)).toBeUndefined();
@@ -103,7 +109,11 @@ describe("limits count what is stored", () => {
     expect(spelling("/a".repeat(maxPathSegments + 1))).toBeUndefined();
   });
 
-  test.each(["", "a", "é", "€", "😀", "a😀é€"])("%j has as many bytes as when encoded", (text) => {
+  test.each([
+    ...["", "a", "é", "€", "😀", "a😀é€"],
+    // The first and the last of each length.
+    ...["\u007f", "\u0080", "\u07ff", "\u0800", "\ud7ff", "\ue000", "\uffff", "\u{10000}", "\u{10ffff}"],
+  ])("%j has as many bytes as when encoded", (text) => {
     expect(utf8Length(text)).toBe(new TextEncoder().encode(text).length);
   });
 });
@@ -119,6 +129,7 @@ describe("a path knows", () => {
     expect(storedPath("/builds/7/log").type).toBe("builds");
     expect(storedPath("/builds").type).toBe("builds");
     expect(storedPath("/").type).toBe("/");
+    expect(["/", "/builds", "/builds/7"].map(typeOf)).toEqual(["/", "builds", "builds"]);
   });
 
   test.each(["/", "/a", "/a/b", "/a/b/c"])("the same of %s, parsed or read back", (path) => {

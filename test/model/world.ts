@@ -5,7 +5,6 @@
  * be right for the present. One thing a plan over the past may miss is that something below a tree was removed: then it waits, and is told.
  */
 import { type AcquireReply, acquire } from "../../src/core/acquire.js";
-import { concerns } from "../../src/core/blockers.js";
 import type { Request } from "../../src/core/claim.js";
 import { type Edge, findCycle } from "../../src/core/deadlock.js";
 import type { Limits } from "../../src/core/grant.js";
@@ -14,7 +13,7 @@ import { managerKey } from "../../src/core/keys.js";
 import { promote, retire, withdraw } from "../../src/core/promote.js";
 import type { Promoted } from "../../src/core/queue.js";
 import { expire, extend, release, revoke } from "../../src/core/release.js";
-import { storedPath } from "../../src/core/resource-path.js";
+import { isAtOrBelow, storedPath } from "../../src/core/resource-path.js";
 import type { View } from "../../src/core/view.js";
 import { Entries, MapView } from "../core/map-view.js";
 import { Answers, type Wrong } from "./answers.js";
@@ -677,4 +676,9 @@ function describe({ requestId, agentId, mode, scope, claims }: Request): string 
 function compare(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
+}
+
+/** True when a change at `at` may matter to a claim on `path`: their regions could overlap. */
+function concerns(at: string, path: string): boolean {
+  return isAtOrBelow(path, at) || isAtOrBelow(at, path);
 }
