@@ -6,7 +6,8 @@ describe("a free path", () => {
   test("is granted at once, until now + ttl", () => {
     const stage = new Stage();
     const { reply } = stage.acquire("ann", "/plan", { ttlMs: 30_000 });
-    expect(reply.kind).toBe("granted");
+    expect(reply).toMatchObject({ kind: "granted", granted: [{ path: "/plan", holder: { lockId: "L1" } }] });
+    expect(stage.told[0]).toMatchObject({ type: "acquired", token: 1, heldMs: undefined });
     expect(stage.holders("/plan")).toEqual([
       {
         lockId: "L1",
@@ -369,7 +370,8 @@ describe("after a lost reply", () => {
     const stage = new Stage();
     stage.hold("ann", ["/a", "/b"]);
     const { request, places } = stage.queue("bob", ["/a", "/b"]);
-    expect(resume(stage.view(), request)).toMatchObject({ kind: "queued", places });
+    const found = { kind: "queued", places, until: -Infinity, entangled: true };
+    expect(resume(stage.view(), request)).toEqual(found);
     expect(resume(stage.view(), stage.request("bob", "/a"))).toEqual({ kind: "nothing left" });
   });
 
