@@ -6,7 +6,7 @@ import { Job } from "../../../src/manager/job.js";
 import { Planner } from "../../../src/manager/planner.js";
 import type { Change } from "../../../src/store/store.js";
 
-type Plan = (view: View) => void;
+type Plan = (view: View) => unknown;
 
 /** Plans one job after the other as one batch. */
 class Planned {
@@ -28,6 +28,19 @@ class Planned {
     const isPlaced = this.#batch.place(job);
     if (!isPlaced) this.planner.undo();
     return isPlaced;
+  }
+
+  /** That key stands in the store. */
+  know(key: string, revision: number): void {
+    const job = new Job(
+      { plan: (view) => view.get(key), done: unexpected, fail: unexpected },
+      0,
+      0,
+      undefined,
+    );
+    this.planner.plan(job);
+    for (const { cell } of job.reads) cell.learn({ key, revision, value: true }, 1);
+    this.planner.begin(1000, 1000, "m1");
   }
 
   /** The numbers of the jobs of each change. */
@@ -119,7 +132,9 @@ describe("A job waits for the next batch", () => {
     planned.place(reads("a"));
     planned.place(reads("a"));
     expect(planned.place(writes("a"))).toBe(false);
-    expect(planned.groups).toEqual([[1], [2]]);
+    planned.place(reads("a"));
+    expect(planned.place(writes("a"))).toBe(false);
+    expect(planned.groups).toEqual([[1], [2], [4]]);
   });
 
   test("but not when those that read it have become one change meanwhile.", () => {
@@ -159,6 +174,8 @@ describe("A job waits for the next batch", () => {
     expect(planned.place(writes("a", "b", "d"))).toBe(false);
     expect(planned.place(writes("a", "b"))).toBe(true);
     expect(planned.place(writes("a"))).toBe(false);
+    expect(planned.place((view) => view.index("e", 1))).toBe(true);
+    expect(planned.place(writes("e"))).toBe(true);
     // On its own it may name as many as it likes: whether the store takes them was seen before.
     expect(planned.place(writes("1", "2", "3", "4", "5", "6"))).toBe(true);
   });
@@ -170,6 +187,7 @@ describe("A job waits for the next batch", () => {
     planned.place(writes("b"));
     planned.place(writes("b"));
     expect(planned.place(writes("b"), { alone: true })).toBe(false);
+    expect(planned.place(writes("b", "a"))).toBe(false);
     expect(planned.groups).toEqual([[1], [3, 4]]);
   });
 });
@@ -188,6 +206,20 @@ describe("A range", () => {
     expect([before.place(plan), before.place(looks, { ranges: ["a/"] })]).toEqual([true, false]);
     const after = new Planned();
     expect([after.place(looks, { ranges: ["a/"] }), after.place(plan)]).toEqual([true, false]);
+  });
+
+  test("among several is expected as well.", () => {
+    const planned = new Planned();
+    const looksTwice: Plan = (view) => [view.range("a/"), view.range("b/")];
+    expect(planned.place(looksTwice, { ranges: ["a/", "b/"] })).toBe(true);
+    expect([planned.place(writes("a/1")), planned.place(writes("b/1"))]).toEqual([false, false]);
+  });
+
+  test("is not read while one of several jobs of a change writes there.", () => {
+    const planned = new Planned();
+    planned.place(writes("meet"));
+    planned.place(writes("meet", "a/1"));
+    expect(planned.place(looks, { ranges: ["a/"] })).toBe(false);
   });
 
   test("does not mind what is written elsewhere.", () => {
@@ -237,6 +269,7 @@ describe("A change", () => {
       view.put("b", 1);
     });
     planned.place((view) => {
+      view.get("a");
       view.get("b");
       view.get("c");
       view.put("b", 2);
@@ -269,12 +302,12 @@ describe("A change", () => {
 
   test("removes what may be there, not what it expects to be absent.", () => {
     const planned = new Planned();
+    planned.know("there", 3);
     planned.place((view) => {
-      view.get("absent");
-      view.remove("absent");
-      view.remove("unseen");
+      for (const key of ["absent", "there"]) view.get(key);
+      for (const key of ["absent", "there", "unseen"]) view.remove(key);
     });
-    expect(planned.changes()[0]).toMatchObject({ put: [], remove: ["unseen"] });
+    expect(planned.changes()[0]).toMatchObject({ put: [], remove: ["there", "unseen"] });
   });
 
   test.each([2, 16, 17, 40])("leaves each of %i index entries as it was last.", (count) => {

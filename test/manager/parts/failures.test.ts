@@ -161,6 +161,8 @@ describe("When the store fails", () => {
     expect(tries.again).toEqual([1, 1]);
     expect(tries.codes).toEqual(["store_unavailable"]);
     expect(tries.errors[0]?.message).toContain("after 3 tries, and nothing was changed: It is full.");
+    expect(tries.errors[0]?.cause).toBe(refused);
+    expect(tries.errors[0]?.details.next).toHaveLength(1);
     expect(tries.store.calls.reads).toBe(0);
   });
 
@@ -171,6 +173,15 @@ describe("When the store fails", () => {
     expect(tries.codes).toEqual(["store_unavailable"]);
     expect(tries.errors[0]?.message).toContain("after 1 try,");
     expect(tries.again).toEqual([]);
+  });
+
+  test("the tries that others were faster than count as well.", async () => {
+    const tries = new Tries();
+    const job = tries.change();
+    tries.failures.conflicted(job);
+    tries.failures.failed(job, broken, 5000);
+    await tries.clock.settle();
+    expect(tries.errors[0]?.message).toContain("after 2 tries,");
   });
 
   test("a command that was cancelled is not tried again.", async () => {
@@ -256,6 +267,8 @@ describe("When the outcome is unknown", () => {
     await tries.clock.advance(60_000);
     expect(tries.codes).toEqual(["outcome_unknown"]);
     expect(tries.errors[0]?.message).toContain("after 3 tries");
+    expect(tries.errors[0]?.cause).toBe(lost);
+    expect(tries.errors[0]?.details.next).toHaveLength(1);
     expect(tries.store.calls.reads).toBe(2);
     expect(tries.again).toEqual([]);
   });
@@ -276,6 +289,7 @@ describe("When the outcome is unknown", () => {
     await tries.clock.advance(60_000);
     expect(tries.codes).toEqual(["outcome_unknown"]);
     expect(tries.errors[0]?.message).toContain("does not answer any more");
+    expect(tries.errors[0]?.cause).toBeInstanceOf(StoreError);
     expect(tries.store.calls.reads).toBe(1);
   });
 

@@ -1,10 +1,21 @@
 /** What a plan sees of earlier plans of its batch, what it leaves behind, and what the manager believes beside. */
 import { describe, expect, test } from "vitest";
-import type { Queue } from "../../../src/core/records.js";
+import { aboutHolder } from "../../../src/core/happening.js";
+import type { Holder, Queue } from "../../../src/core/records.js";
 import type { View } from "../../../src/core/view.js";
 import { Cell, Job, type ReadRange } from "../../../src/manager/job.js";
 import { type Missing, Planner } from "../../../src/manager/planner.js";
 
+const holder: Holder = {
+  lockId: "L1",
+  agentId: "ann",
+  mode: "exclusive",
+  scope: "resource",
+  token: 1,
+  acquiredAt: 0,
+  expiresAt: 1000,
+  ttlMs: 1000,
+};
 const queue: Queue = { head: 1, next: 2, waiting: 1, trees: 0 };
 
 class Bench {
@@ -108,7 +119,9 @@ describe("A plan", () => {
       view.remove("c");
       view.index("i", 1);
       view.unindex("i");
+      view.tell(aboutHolder("acquired", "/a", holder, 0));
     });
+    expect(job.happened).toMatchObject([{ type: "acquired", path: "/a" }]);
     expect(job.reads.map(({ cell }) => cell.key)).toEqual(["a"]);
     expect(job.writes.map(({ cell, value }) => [cell.key, value])).toEqual([
       ["b", 2],
@@ -128,6 +141,7 @@ describe("A plan", () => {
     const job = bench.plan((view) => {
       view.putLock("/free", { holders: [] });
       view.putLock("/waited", { holders: [], queue });
+      view.putLock("/held", { holders: [holder] });
       view.putAgent("gone", { locks: 0, waits: 0 });
       view.putAgent("holds", { locks: 1, waits: 0 });
       view.putAgent("waits", { locks: 0, waits: 1 });
@@ -135,6 +149,7 @@ describe("A plan", () => {
     expect(job.writes.map(({ cell, value }) => [cell.key, value !== undefined])).toEqual([
       ["lock/free", false],
       ["lock/waited", true],
+      ["lock/held", true],
       ["agent/gone", false],
       ["agent/holds", true],
       ["agent/waits", true],
@@ -187,7 +202,7 @@ describe("A range", () => {
     expect(
       bench.plan((view) => [view.range("r/"), view.range("r/", 10), view.range("r/", 10, "r/5")]).reply,
     ).toEqual([[], [], []]);
-    expect(bench.missing).toEqual([
+    expect(bench.missing).toStrictEqual([
       { prefix: "r/" },
       { prefix: "r/", limit: 10 },
       { prefix: "r/", limit: 10, after: "r/5" },
@@ -254,6 +269,25 @@ describe("What the manager knows of a key", () => {
     bench.commit((view) => view.remove("left"), 6);
     bench.planner.trim();
     expect(bench.ask((view) => view.knows("left"))).toBe(true);
+  });
+
+  test("is bounded, whatever kind of key it is.", () => {
+    const bench = new Bench();
+    for (let i = 0; i < 50_000; i++) {
+      bench.commit((view) => {
+        view.putLock(`/${i}`, { holders: [], queue });
+        view.putAgent(`agent ${i}`, { locks: 1, waits: 0 });
+        view.put(`x${i}`, i);
+      }, i + 1);
+      bench.planner.trim();
+    }
+    const known = (i: number): unknown[] => [
+      bench.planner.queueAt(`/${i}`),
+      bench.ask((view) => view.agent(`agent ${i}`).locks),
+      bench.ask((view) => view.get(`x${i}`)),
+    ];
+    expect(known(0)).toEqual([undefined, 0, undefined]);
+    expect(known(49_999)).toEqual([queue, 1, 49_999]);
   });
 
   test("is forgotten when it is told so, and believed when a hint is newer.", () => {
