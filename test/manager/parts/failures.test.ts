@@ -162,7 +162,7 @@ describe("When the store fails", () => {
     expect(tries.codes).toEqual(["store_unavailable"]);
     expect(tries.errors[0]?.message).toContain("after 3 tries, and nothing was changed: It is full.");
     expect(tries.errors[0]?.cause).toBe(refused);
-    expect(tries.errors[0]?.details.next).toHaveLength(1);
+    expect(tries.errors[0]?.facts.next).toHaveLength(1);
     expect(tries.store.calls.reads).toBe(0);
   });
 
@@ -268,7 +268,7 @@ describe("When the outcome is unknown", () => {
     expect(tries.codes).toEqual(["outcome_unknown"]);
     expect(tries.errors[0]?.message).toContain("after 3 tries");
     expect(tries.errors[0]?.cause).toBe(lost);
-    expect(tries.errors[0]?.details.next).toHaveLength(1);
+    expect(tries.errors[0]?.facts.next).toHaveLength(1);
     expect(tries.store.calls.reads).toBe(2);
     expect(tries.again).toEqual([]);
   });
