@@ -9,7 +9,8 @@ export default defineConfig({
         ? ["test/manager/parts/**/*.test.ts"]
         : ["test/scenarios/**/*.test.ts", "test/manager/**/*.test.ts"],
     exclude: ["test/manager/load.test.ts", "test/manager/random-run.test.ts"],
-    testNamePattern: /^(?!.*over the wire)/,
+    // Not those that run what is built, which is not mutated, and not those that take seconds.
+    testNamePattern: /^(?!.*(over the wire|A process that uses a manager|thousand|random run))/,
     testTimeout: 60_000,
     restoreMocks: true,
   },
