@@ -120,13 +120,17 @@ export class Engine implements LockManager {
     return workUnder(lock, isReleased, work);
   }
 
-  async releaseLock(
+  releaseLock(
     resourcePath: string,
     agentId: string,
     lockId: string,
     options: CallOptions = {},
   ): Promise<boolean> {
-    return this.#parts.commands.release(this.#name(resourcePath, agentId, lockId), signalIn(options));
+    try {
+      return this.#parts.commands.release(this.#name(resourcePath, agentId, lockId), signalIn(options));
+    } catch (error) {
+      return Promise.reject(asError(error));
+    }
   }
 
   #name(resourcePath: string, agentId: string, lockId: string): LockName {

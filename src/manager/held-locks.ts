@@ -111,8 +111,9 @@ export class HeldLocks {
   }
 
   find(path: string, lockId: string): HeldLock | undefined {
-    for (const held of this.at(path)) if (held.holder.lockId === lockId) return held;
-    return undefined;
+    let held = this.#byPath.get(path);
+    while (held !== undefined && held.holder.lockId !== lockId) held = held.next;
+    return held;
   }
 
   /** Notes a grant, or one more handle on a lock that is held already. */
@@ -229,17 +230,13 @@ export class HeldLocks {
   }
 
   #remove(held: HeldLock): void {
-    let last: HeldLock | undefined;
-    for (const one of this.at(held.path)) {
-      if (one === held) {
-        if (last !== undefined) last.next = one.next;
-        else if (one.next !== undefined) this.#byPath.set(held.path, one.next);
-        else this.#byPath.delete(held.path);
-        this.#size--;
-        return;
-      }
-      last = one;
-    }
+    let before = this.#byPath.get(held.path);
+    if (before !== held) {
+      while (before !== undefined && before.next !== held) before = before.next;
+      if (before !== undefined) before.next = held.next;
+    } else if (held.next === undefined) this.#byPath.delete(held.path);
+    else this.#byPath.set(held.path, held.next);
+    this.#size--;
   }
 
   onDue(held: HeldLock): void {

@@ -1,9 +1,8 @@
 /** The commands on locks that exist: giving back, extending, revoking, and removing what has expired. */
 import type { Granted } from "../core/holding.js";
 import type { Holder } from "../core/records.js";
-import { expire, extend, type LockName, type ReleaseReply, release, revoke } from "../core/release.js";
+import { expire, extend, type LockName, revoke } from "../core/release.js";
 import { type ResourcePath, storedPath } from "../core/resource-path.js";
-import type { View } from "../core/view.js";
 import { LockError } from "../errors.js";
 import type { Lock } from "../lock-manager.js";
 import type { HeldLock, HeldLocks } from "./held-locks.js";
@@ -11,8 +10,10 @@ import { lockOf } from "./lock-of.js";
 import type { OpenExtension } from "./open-extension.js";
 import { patienceMs } from "./pipeline.js";
 import { lostError, notHolder } from "./refusals.js";
+import { ReleaseCall } from "./release-call.js";
 import { run } from "./run.js";
 import type { Services } from "./services.js";
+import { tellEnded, tellFailed } from "./tell-of-lock.js";
 
 const expiryRetryMs = 250;
 
@@ -40,49 +41,8 @@ export class LockCommands {
    * @param givenBack the lock as it was when its agent was told of the loss: nobody asked for its release, so any later acquire keeps it.
    */
   release(name: LockName, signal?: AbortSignal, givenBack?: Holder): Promise<boolean> {
-    const { pipeline, aborts, limits, room } = this.#services;
-    const known = this.#held.find(name.resource.path, name.lockId);
-    const held = known?.holder.agentId === name.agentId ? known : undefined;
-    const { handles: givenUp = 0, grants = 0 } = held ?? {};
-    if (held !== undefined) {
-      held.isLeaving = true;
-      held.handles = 0;
-    }
-    let sent: Holder | undefined;
-    return run(pipeline, aborts, {
-      path: name.resource.path,
-      plan: (view, { conflicts }): ReleaseReply | { readonly kind: "joined" } => {
-        if (givenBack !== undefined && isJoinedSince(view, name, givenBack)) return { kind: "joined" };
-        const inHand = this.#held.find(name.resource.path, name.lockId);
-        const isAgain = inHand !== held || (held?.grants ?? 0) > grants;
-        if (inHand?.holder.agentId === name.agentId && isAgain) return { kind: "joined" };
-        // Serving a waiter expects much more of the store: once overtaken, the waiter goes by itself.
-        const reply = release(view, name, conflicts === 0 ? limits.maxLocksPerAgent : undefined);
-        if (reply.kind === "released") sent = reply.holder;
-        return reply;
-      },
-      answer: (reply, { revision, uncertain }) => {
-        if (reply.kind === "not holder") throw notHolder("release", name, reply.holder);
-        if (reply.kind === "joined") {
-          if (held !== undefined) held.isLeaving = false;
-          return true;
-        }
-        this.#held.released(name.resource.path, name.lockId);
-        if (reply.kind === "released") room.serve(reply.promoted, revision);
-        // What an earlier attempt without an answer was to end has ended.
-        else if (uncertain && sent !== undefined)
-          this.#tellEnded("released", name.resource, sent, held?.token);
-        return reply.kind === "released" || (uncertain && sent !== undefined);
-      },
-      onError: (error) => {
-        if (held !== undefined) {
-          held.isLeaving = false;
-          held.handles += givenUp;
-        }
-        this.#tellFailed("release", name, error);
-      },
-      signal,
-    });
+    const { pipeline, aborts } = this.#services;
+    return run(pipeline, aborts, new ReleaseCall(this.#services, this.#held, { name, signal, givenBack }));
   }
 
   /** Gives up one handle; the last one releases the lock. */
@@ -125,7 +85,7 @@ export class LockCommands {
       onFailure: (error) => {
         if (!isUnknown(error)) this.#held.notExtended(path, name.lockId, open);
       },
-      onError: (error) => this.#tellFailed("extend", name, error),
+      onError: (error) => tellFailed(this.#services, "extend", name, error),
       signal,
     });
   }
@@ -158,7 +118,8 @@ export class LockCommands {
         // What an earlier attempt without an answer was to end has ended.
         const isDone = uncertain && reply.revoked.length === 0;
         if (isDone)
-          for (const { holder } of sent) this.#tellEnded("revoked", resource, holder, undefined, order);
+          for (const { holder } of sent)
+            tellEnded(this.#services, "revoked", resource, holder, undefined, order);
         const revoked = isDone ? sent : reply.revoked;
         for (const { path, holder } of revoked) {
           const held = this.#held.find(path, holder.lockId);
@@ -189,54 +150,6 @@ export class LockCommands {
   giveBack(held: HeldLock): Promise<unknown> {
     return this.release(nameOf(held), undefined, held.holder).catch(() => false);
   }
-
-  /** Tells of an end whose own attempt was never answered. */
-  #tellEnded(
-    type: "released" | "revoked",
-    resource: ResourcePath,
-    holder: Holder,
-    token = holder.token,
-    order?: RevokeOrder,
-  ): void {
-    const { events, storeClock } = this.#services;
-    const now = storeClock.latest();
-    events.emit({
-      type,
-      at: new Date(now),
-      resourcePath: resource.path,
-      resourceType: resource.type,
-      lockId: holder.lockId,
-      agentId: holder.agentId,
-      mode: holder.mode,
-      scope: holder.scope,
-      ...(token === 0 ? {} : { fencingToken: token }),
-      expiresAt: new Date(holder.expiresAt),
-      heldMs: Math.max(now - holder.acquiredAt, 0),
-      ...(order === undefined ? {} : { cause: order.reason }),
-      ...(order?.by === undefined ? {} : { by: order.by }),
-    });
-  }
-
-  #tellFailed(call: "release" | "extend", name: LockName, error: unknown): void {
-    const { events, storeClock } = this.#services;
-    if (!(error instanceof LockError)) return;
-    events.emit({
-      type: "failed",
-      at: new Date(storeClock.latest()),
-      resourcePath: name.resource.path,
-      resourceType: name.resource.type,
-      lockId: name.lockId,
-      agentId: name.agentId,
-      cause: error.code,
-      call,
-    });
-  }
-}
-
-/** Also by a call that is planned with this one, and will be told only then. */
-function isJoinedSince(view: View, { resource, lockId }: LockName, before: Holder): boolean {
-  const holder = view.lock(resource.path)?.holders.find((one) => one.lockId === lockId);
-  return holder !== undefined && holder.joined !== before.joined;
 }
 
 function isUnknown(error: unknown): boolean {

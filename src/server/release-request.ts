@@ -43,14 +43,14 @@ export function releasedToJson({ released, locks }: Released, now: Date): z.outp
   };
 }
 
-async function releaseNamed(manager: LockManager, agentId: string, locks: Named): Promise<Released> {
+function releaseNamed(manager: LockManager, agentId: string, locks: Named): Promise<Released> {
   const named = locks.map(({ resource_path, lock_id }, index) => {
     if (lock_id === undefined)
       throw invalid(`locks[${index}].lock_id`, lock_id, "the lock id that came with the lock");
     return { path: resource_path, lockId: lock_id };
   });
-  const released = await allOf(named, ({ path, lockId }) => manager.releaseLock(path, agentId, lockId));
-  return { released };
+  const releases = allOf(named, ({ path, lockId }) => manager.releaseLock(path, agentId, lockId));
+  return releases.then((released) => ({ released }));
 }
 
 async function releaseByForce(

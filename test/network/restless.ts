@@ -88,7 +88,9 @@ export class Restless {
   /** What was acknowledged is there, alone, as long as its holder may count on it; and the books are in order. */
   async #compare(path: string, lock: AcquiredLock): Promise<void> {
     const isShown = await this.#isShown(path, lock);
-    if (!isShown && !lock.signal.aborted) this.#violations.push(`${path} of ${lock.agentId} is lost`);
+    const now = this.#observer.currentTime().toISOString();
+    if (!isShown && !lock.signal.aborted)
+      this.#violations.push(`${path} of ${lock.agentId} is lost at ${now}: ${JSON.stringify(lock)}`);
     const entries = new Entries();
     for (const entry of await entriesOf(this.#store)) entries.set(entry);
     this.#violations.push(...bookKeepingErrors(entries));

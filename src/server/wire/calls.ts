@@ -64,17 +64,22 @@ export const calls: { readonly [Name in Op]: Run } = {
     const { manager } = caller;
     return locksJson(manager, await extendLocks(manager, required(caller.agent(call.agent_id)), call));
   }),
-  release: takes(callSchemas.release, async (caller, call) => {
+  release: takes(callSchemas.release, (caller, call) => {
     refuseMixtures(call);
-    const { manager } = caller;
-    const agentId = caller.agent(call.agent_id);
+    const { manager, locks } = caller;
+    const releasing = releaseLocks(manager, caller.agent(call.agent_id), call);
     const named = call.force === true ? undefined : call.locks;
-    for (const { lock_id } of named ?? []) if (lock_id !== undefined) caller.locks.leaving(lock_id);
-    try {
-      return releasedToJson(await releaseLocks(manager, agentId, call), manager.currentTime());
-    } finally {
-      for (const { lock_id } of named ?? []) if (lock_id !== undefined) caller.locks.left(lock_id);
-    }
+    locks.leaving(named);
+    return releasing.then(
+      (released) => {
+        locks.left(named);
+        return releasedToJson(released, manager.currentTime());
+      },
+      (error: unknown) => {
+        locks.left(named);
+        throw error;
+      },
+    );
   }),
   check: takes(callSchemas.check, async (caller, call) => {
     const { manager } = caller;
@@ -114,15 +119,16 @@ export const calls: { readonly [Name in Op]: Run } = {
 };
 
 /** What an acquire answers. */
-async function granted(
+function granted(
   caller: Caller,
   isBound: boolean | undefined,
   acquiring: Promise<AcquiredLock | readonly AcquiredLock[]>,
 ): Promise<object> {
-  const got = await acquiring;
-  const locks = got instanceof Array ? got : [got];
-  for (const lock of locks) caller.keep(lock, isBound === true);
-  return locksJson(caller.manager, locks);
+  return acquiring.then((got) => {
+    const locks = got instanceof Array ? got : [got];
+    for (const lock of locks) caller.keep(lock, isBound === true);
+    return locksJson(caller.manager, locks);
+  });
 }
 
 function locksJson(manager: LockManager, locks: readonly Lock[]): object {

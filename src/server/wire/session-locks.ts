@@ -4,12 +4,15 @@ import type { AcquiredLock } from "../../lock-manager.js";
 import { Handle } from "../../manager/handle.js";
 import type { End, EndListener } from "../../manager/lock-end.js";
 import { problemOf } from "../../protocol/problem.js";
+import type { ReleaseRequest } from "../../protocol/release.js";
 import type { Services } from "../services.js";
 
 interface Named {
   readonly lockId: string;
   readonly resourcePath: string;
 }
+
+type LockNames = ReleaseRequest["locks"];
 
 export class SessionLocks implements EndListener {
   readonly #services: Services;
@@ -39,13 +42,15 @@ export class SessionLocks implements EndListener {
     if (lock instanceof Handle) lock.whenEnded(this);
   }
 
-  /** The caller is releasing it by itself: its end is no news. */
-  leaving(lockId: string): void {
-    this.#leaving.add(lockId);
+  /** The caller is releasing these by itself: their end is no news. */
+  leaving(locks: LockNames): void {
+    if (locks !== undefined)
+      for (const { lock_id } of locks) if (lock_id !== undefined) this.#leaving.add(lock_id);
   }
 
-  left(lockId: string): void {
-    this.#leaving.delete(lockId);
+  left(locks: LockNames): void {
+    if (locks !== undefined)
+      for (const { lock_id } of locks) if (lock_id !== undefined) this.#leaving.delete(lock_id);
   }
 
   /** There is a connection, over which the grants of before go out. */
