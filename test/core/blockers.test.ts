@@ -10,6 +10,14 @@ function released(view: View, { agentId, claims: [claim] }: Request): void {
   release(view, { resource: claim!.resource, agentId, lockId: claim!.lockId }, 100);
 }
 
+test("a waiter that still has time is queued behind", () => {
+  const stage = new Stage();
+  stage.hold("ann", "/other");
+  stage.queue("bob", ["/other", "/plan"], { waitMs: 1000 });
+  stage.now += 999;
+  expect(stage.acquire("cat", "/plan").reply).toMatchObject({ blockers: [{ waiter: { agentId: "bob" } }] });
+});
+
 describe("a waiter of another manager", () => {
   test("is queued behind while that manager lives", () => {
     const stage = new Stage();

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { promote, withdraw } from "../../src/core/promote.js";
 import type { Queue } from "../../src/core/records.js";
-import { expire } from "../../src/core/release.js";
+import { expire, release } from "../../src/core/release.js";
 import { resource, Stage } from "./stage.js";
 
 function queueOf(stage: Stage, path: string): Queue | undefined {
@@ -81,16 +81,17 @@ describe("one change", () => {
 });
 
 describe("whoever has its turn", () => {
-  test("behind a number that was left may be the last", () => {
+  test("behind a number that was left may be the last, on a path that nobody holds", () => {
     const stage = new Stage();
-    stage.hold("ann", "/plan", { ttlMs: 1000 });
+    const ann = stage.hold("ann", "/plan");
     const bob = stage.queue("bob", "/plan");
     const cat = stage.queue("cat", "/plan");
     const dan = stage.queue("dan", "/plan");
     stage.withdraw(cat);
     stage.withdraw(bob);
     expect(queueOf(stage, "/plan")).toMatchObject({ head: 2, waiting: 1 });
-    stage.now += 1000;
+    const name = { resource: resource("/plan"), agentId: "ann", lockId: ann.claims[0]!.lockId };
+    stage.run((view) => release(view, name, undefined));
     stage.promoted(dan);
     expect(queueOf(stage, "/plan")).toBeUndefined();
   });

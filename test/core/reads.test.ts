@@ -61,6 +61,14 @@ describe("to acquire", () => {
     expect(readToAcquire(stage, "ann", "/plan", { waitMs: 1000 })).toEqual(["wait/plan//"]);
   });
 
+  test("a path that readers wait for, a reader reads their queue page by page, each page once", () => {
+    const stage = new Stage();
+    stage.hold("zoe", "/other");
+    for (let i = 0; i < 250; i++) stage.queue(`reader ${i}`, ["/other", "/plan"], { mode: "shared" });
+    const read = readToAcquire(stage, "ann", "/plan", { mode: "shared", waitMs: 1000 });
+    expect(read).toEqual(["wait/plan//", "wait/plan//", "wait/plan//"]);
+  });
+
   test("what a plain waiter waits for is known from itself", () => {
     const stage = new Stage();
     stage.hold("zoe", "/plan", { ttlMs: 1000 });
@@ -119,9 +127,11 @@ test("the sweep reads no queue where there is none", () => {
 });
 
 describe("to find a cycle", () => {
-  test("nothing is read for an agent that holds nothing", () => {
+  test("nothing is read for an agent that holds nothing, though those in its way wait as well", () => {
     const stage = new Stage();
     stage.hold("ann", "/plan");
+    stage.hold("zoe", "/other");
+    stage.queue("ann", "/other");
     const { request, places } = stage.queue("bob", "/plan");
     expect(readBy(stage, (view) => findCycle(view, request, places))).toEqual([]);
   });

@@ -19,6 +19,15 @@ describe("a refusal", () => {
     expect(stage.acquire("ann", "/b").reply).toMatchObject({ blockers: { length: 7 } });
   });
 
+  test("names none of the next path, once ten are in the way on the first", () => {
+    const stage = new Stage();
+    readers(stage, "/a", 12);
+    readers(stage, "/b", 1);
+    expect(stage.acquire("ann", ["/a", "/b"]).reply).toMatchObject({ blockers: { length: 10 } });
+    const bob = stage.queue("bob", ["/a", "/b"]);
+    expect(stage.withdraw(bob)).toMatchObject({ blockers: { length: 10 } });
+  });
+
   test("names a lock once, also when the tree of the root was asked for", () => {
     const stage = new Stage();
     stage.hold("bob", "/");
