@@ -74,8 +74,7 @@ export class Pipeline {
    */
   submit<Reply>(command: Command<Reply>, giveUpAt?: number): Job {
     const job = new Job(command, ++this.#jobs, this.#serial, giveUpAt);
-    if (this.#closed) command.fail(closedError());
-    else this.#standAside(job, command.patienceMs ?? 0);
+    this.#standAside(job, command.patienceMs ?? 0);
     return job;
   }
 

@@ -180,6 +180,16 @@ describe("A job waits for the next batch", () => {
     expect(planned.place(writes("1", "2", "3", "4", "5", "6"))).toBe(true);
   });
 
+  test("when index entries make it too many keys.", () => {
+    const planned = new Planned(3);
+    planned.place((view) => {
+      view.put("a", 1);
+      view.index("b", 1);
+      view.index("c", 1);
+    });
+    expect(planned.place(writes("a"))).toBe(false);
+  });
+
   test("when it is to be tried alone, or the one that it meets is.", () => {
     const planned = new Planned();
     expect(planned.place(writes("a"), { alone: true })).toBe(true);

@@ -252,6 +252,27 @@ describe("A plan", () => {
     expect(line.log.at(-2)).toBe("turn 8");
   });
 
+  test("that was applied proves what it guessed.", async () => {
+    const line = new Line();
+    line.submit("guess", (view) => {
+      view.get("absent");
+      return count("a")(view);
+    });
+    await line.pipeline.idle();
+    line.submit("look", (view) => view.knows("absent"), { isProvisional: () => true });
+    await line.pipeline.idle();
+    expect(line.log.at(-1)).toBe("look true");
+  });
+
+  test("takes what an earlier one of its batch wrote for no guess.", async () => {
+    const line = new Line();
+    line.submit("write", (view) => view.put("a", 7));
+    line.submit("turn", (view) => view.get("a"), { isInTurn: true });
+    await line.clock.settle();
+    expect(line.log).toContain("turn 7");
+    expect([line.store.commits, line.store.reads]).toEqual([1, 0]);
+  });
+
   test("that breaks fails alone, and leaves nothing to the others.", async () => {
     const line = new Line();
     line.submit("broken", (view) => {
@@ -298,6 +319,47 @@ describe("When another writer was faster", () => {
     expect(line.log.filter((one) => one !== "committed")).toEqual(["first 1", "second 101", "third 102"]);
   });
 
+  test("the rest of what it looks at is read, instead of guessed once more.", async () => {
+    const line = new Line();
+    line.submit("first", count("a"));
+    await line.pipeline.idle();
+    await line.write("a", 100);
+    line.submit("second", (view) => {
+      if (view.get("a") === 100) view.get("b");
+      return count("a")(view);
+    });
+    await line.clock.settle();
+    expect(line.log.slice(-2)).toEqual(["second 101", "committed"]);
+    expect(line.store.reads).toBe(1);
+  });
+
+  test("one that was sent alone may go with others next.", async () => {
+    const line = new Line();
+    line.submit("first", count("a"));
+    await line.pipeline.idle();
+    await line.write("a", 100);
+    line.submit("second", count("a"));
+    await Promise.resolve();
+    await Promise.resolve();
+    line.submit("third", count("a"));
+    await line.pipeline.idle();
+    expect(line.log.filter((one) => one !== "committed")).toEqual(["first 1", "second 101", "third 102"]);
+    expect(line.store.commits).toBe(3);
+  });
+
+  test("one that nobody waits for stands aside, once it has tried in vain.", async () => {
+    const line = new Line();
+    await line.write("a", 1);
+    line.faulty.nextCommit({ kind: "overtaken" });
+    line.submit("first", count("a"), { path: "/a", patienceMs: 50 });
+    line.submit("second", count("a"), { path: "/a" });
+    await line.clock.settle();
+    const before = line.store.commits;
+    await line.clock.advance(50);
+    expect(line.log.filter((one) => one !== "committed")).toHaveLength(2);
+    expect(line.store.commits).toBeGreaterThan(before);
+  });
+
   test("a range is read anew.", async () => {
     const line = new Line();
     let rival: Promise<void> | undefined;
@@ -335,6 +397,18 @@ describe("When the store fails", () => {
     await line.write("a", 100);
     await line.clock.advance(100);
     expect(line.log.filter((one) => one !== "committed")).toEqual(["first 1", "second 101", "third 102"]);
+  });
+
+  test("what was sent is not known any more.", async () => {
+    const line = new Line();
+    line.submit("first", count("a"));
+    await line.pipeline.idle();
+    line.faulty.nextCommit({ kind: "refused", retryable: true });
+    line.submit("second", count("a"));
+    await line.clock.settle();
+    line.submit("look", (view) => view.knows("a"), { isProvisional: () => true });
+    await line.clock.settle();
+    expect(line.log.at(-1)).toBe("look false");
   });
 
   test("a read that fails is tried again, and given up like a commit.", async () => {
