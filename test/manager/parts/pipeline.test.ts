@@ -129,6 +129,13 @@ describe("Commands", () => {
     expect(line.store.sent.map((changes) => changes.length)).toEqual([512, 1]);
   });
 
+  test("that are more than go at a time are all answered, though nothing is sent.", async () => {
+    const line = new Line();
+    for (let i = 0; i < 513; i++) line.submit(`${i}`, () => "seen", { isProvisional: () => true });
+    await line.clock.settle();
+    expect([line.log.length, line.store.commits]).toEqual([513, 0]);
+  });
+
   test("on one path wait for the next batch together, once one of them found no place.", async () => {
     const line = new Line();
     for (let i = 0; i < 34; i++) line.submit(`${i}`, count("a"), { path: "/a" });
@@ -252,16 +259,17 @@ describe("A plan", () => {
     expect(line.log.at(-2)).toBe("turn 8");
   });
 
-  test("that was applied proves what it guessed.", async () => {
+  test("that was applied proves all that it guessed.", async () => {
     const line = new Line();
+    const guessed = ["no", "nowhere", "never"];
     line.submit("guess", (view) => {
-      view.get("absent");
+      for (const key of guessed) view.get(key);
       return count("a")(view);
     });
     await line.pipeline.idle();
-    line.submit("look", (view) => view.knows("absent"), { isProvisional: () => true });
+    line.submit("look", (view) => guessed.map((key) => view.knows(key)), { isProvisional: () => true });
     await line.pipeline.idle();
-    expect(line.log.at(-1)).toBe("look true");
+    expect(line.log.at(-1)).toBe("look true,true,true");
   });
 
   test("takes what an earlier one of its batch wrote for no guess.", async () => {
