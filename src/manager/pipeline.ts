@@ -2,7 +2,6 @@
  * The pipeline: commands that arrive together are planned together and sent as one commit (group commit); while commits are under way the next batch
  * gathers. What conflicts is planned again from what the store returned; what failed is tried again after a while.
  */
-import type { Clock } from "../clock/clock.js";
 import { Batch } from "./batch.js";
 import { Commits, type CommitsOptions } from "./commits.js";
 import { cancelledError, Failures, type RetryPolicy } from "./failures.js";
