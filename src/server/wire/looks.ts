@@ -9,6 +9,8 @@ export interface LooksParts {
   /** Enough waits to be read by the caller. */
   readonly isCrowded: () => boolean;
   readonly answer: (answer: string) => void;
+  /** An answer was made, and told unless it has to wait. */
+  readonly onMade: () => void;
 }
 
 export class Looks {
@@ -17,9 +19,15 @@ export class Looks {
   #answers: string[] = [];
   /** Begun, and their answers not told. */
   #open = 0;
+  #keptBytes = 0;
 
   constructor(parts: LooksParts) {
     this.#parts = parts;
+  }
+
+  /** Answers that were not told yet. */
+  get keptBytes(): number {
+    return this.#keptBytes;
   }
 
   make(look: Look): void {
@@ -32,7 +40,9 @@ export class Looks {
     const { isCrowded, answer } = this.#parts;
     while (this.#answers.length > 0 && !isCrowded()) {
       this.#open--;
-      answer(this.#answers.shift() ?? "");
+      const next = this.#answers.shift() ?? "";
+      this.#keptBytes -= next.length;
+      answer(next);
     }
     while (this.#open < mostAtOnce) {
       const look = this.#waiting.shift();
@@ -47,10 +57,13 @@ export class Looks {
   clear(): void {
     this.#waiting = [];
     this.#answers = [];
+    this.#keptBytes = 0;
   }
 
   readonly #made = (answer: string): void => {
     this.#answers.push(answer);
+    this.#keptBytes += answer.length;
     this.goOn();
+    this.#parts.onMade();
   };
 }
