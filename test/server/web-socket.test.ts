@@ -7,7 +7,7 @@ import { maxFrameBytes } from "../../src/protocol/wire.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { intercept, latch } from "./intercept.js";
 import { RawCaller, refusedHandshake } from "./raw-caller.js";
-import { queueLength, startTestServer, type TestServer, until } from "./running-server.js";
+import { queueLength, readToEnd, startTestServer, type TestServer, until } from "./running-server.js";
 
 async function running(options: Parameters<typeof startTestServer>[0] = {}): Promise<TestServer> {
   const api = await startTestServer(options);
@@ -39,7 +39,36 @@ describe("the handshake", () => {
     const refusal = { status: 400, body: { code: "invalid", field: "handshake" } };
     expect(await refusedHandshake(port, { "sec-websocket-version": "7" })).toMatchObject(refusal);
     expect(await refusedHandshake(port, { "sec-websocket-key": "short" })).toMatchObject(refusal);
-    expect(await refusedHandshake(port, { upgrade: "h2c" })).toMatchObject(refusal);
+    for (const upgrade of ["h2c", "h2c, websocket"])
+      expect(await refusedHandshake(port, { upgrade })).toMatchObject({
+        status: 426,
+        body: { code: "invalid", field: "Upgrade" },
+      });
+  });
+
+  test("that offers another protocol is no handshake, and the request is answered as usual", async () => {
+    const api = await running();
+    const offer = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "AAMAAABk" };
+    const json = { resource_path: "/a", agent_id: "ann" };
+    expect((await api.post("/v1/locks", json, offer)).status).toBe(201);
+    const list = await api.get("/v1/locks", { headers: offer });
+    expect(list).toMatchObject({ status: 200, json: { locks: [json] } });
+    expect(await api.get("/nowhere", { headers: offer })).toMatchObject({ status: 404 });
+    expect(await api.get("/v1/locks", { headers: { ...offer, host: "evil.example" } })).toMatchObject({
+      status: 403,
+    });
+    // The connection is one of HTTP as before.
+    const socket = await api.socket();
+    const said = readToEnd(socket);
+    const head = `Host: 127.0.0.1\r\nUpgrade: h2c\r\nConnection: Upgrade`;
+    const body = JSON.stringify({ resource_path: "/b", agent_id: "ann" });
+    const chunk = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+    const kind = "Content-Type: application/json\r\nTransfer-Encoding: chunked";
+    socket.write(`POST /v1/locks HTTP/1.1\r\n${head}\r\n${kind}\r\n\r\n${chunk}`);
+    await once(socket, "data");
+    socket.write(`GET /v1/locks?prefix=/b HTTP/1.1\r\n${head}, close\r\n\r\n`);
+    expect((await said).match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 201", "HTTP/1.1 200"]);
+    expect(await api.manager.getLockCount()).toBe(2);
   });
 
   test("is missing from a plain GET, which is told so", async () => {
