@@ -1,5 +1,4 @@
 /** What is asked of the server for locks, and what its answers mean for those that are held here. */
-import type { z } from "zod";
 import type { Clock } from "../clock/clock.js";
 import { toMilliseconds } from "../duration.js";
 import { invalid, LockError } from "../errors.js";
@@ -15,7 +14,7 @@ import { lockFromJson, locksSchema } from "../protocol/lock.js";
 import { releasedSchema } from "../protocol/release.js";
 import type { Calls } from "./calls.js";
 import type { FollowUps } from "./follow-ups.js";
-import type { Call, Expected } from "./pending.js";
+import type { Call } from "./pending.js";
 import { acquireCall, type Paths } from "./remote-acquire.js";
 import type { RemoteLock } from "./remote-lock.js";
 import type { RemoteLocks } from "./remote-locks.js";
@@ -46,18 +45,19 @@ export class RemoteCommands {
   }
 
   async acquire(paths: Paths, agentId: string, options: AcquireOptions): Promise<AcquiredLock[]> {
-    const { answer } = await this.#parts.calls.make(acquireCall(paths, agentId, options), this.#granted);
-    const held = this.#held;
     const autoExtend = options.autoExtend === true;
-    return answer.locks.map((lock) => held.hold(lockFromJson(lock), autoExtend));
+    let handles: AcquiredLock[] = [];
+    await this.#parts.calls.make(acquireCall(paths, agentId, options), {
+      schema: locksSchema,
+      onAnswer: ({ locks }) => {
+        handles = locks.map((lock) => this.#held.hold(lockFromJson(lock), autoExtend));
+      },
+      onLate: ({ locks }) => {
+        for (const lock of locks) this.#giveBack(lockFromJson(lock));
+      },
+    });
+    return handles;
   }
-
-  readonly #granted: Expected<z.output<typeof locksSchema>> = {
-    schema: locksSchema,
-    onLate: ({ locks }) => {
-      for (const lock of locks) this.#giveBack(lockFromJson(lock));
-    },
-  };
 
   /** Whoever has the lock by another call keeps it. */
   #giveBack(lock: Lock): void {
