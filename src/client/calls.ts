@@ -97,6 +97,16 @@ export class Calls implements PendingOwner {
     });
   }
 
+  /** An acquire of the path by the agent has no answer yet, and its caller waits for one. */
+  isAsking(resourcePath: string, agentId: string): boolean {
+    for (const { call, isForsaken } of this.#pending.values()) {
+      const isAcquire = call.op === "acquire" || call.op === "acquire_multiple";
+      if (!isAcquire || isForsaken || call.fields.agent_id !== agentId) continue;
+      if (pathsOf(call.fields).includes(resourcePath)) return true;
+    }
+    return false;
+  }
+
   /** Rejects what has no answer, and ends the connection. */
   close(): void {
     if (this.#closed !== undefined) return;

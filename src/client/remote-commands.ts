@@ -19,6 +19,7 @@ import { acquireCall, type Paths } from "./remote-acquire.js";
 import type { RemoteLock } from "./remote-lock.js";
 import type { RemoteLocks } from "./remote-locks.js";
 import type { RemoteViews } from "./remote-views.js";
+import { Unwanted } from "./unwanted.js";
 
 /** A change is carried out within this, or never (the patience of the lock manager, and a little for the way). */
 const lateForMs = 6_000;
@@ -35,9 +36,18 @@ export interface CommandsParts {
 
 export class RemoteCommands {
   readonly #parts: CommandsParts;
+  readonly #unwanted: Unwanted;
 
   constructor(parts: CommandsParts) {
     this.#parts = parts;
+    const { calls, followUps } = parts;
+    this.#unwanted = new Unwanted({
+      isHeld: ({ resourcePath, lockId }) => this.#held.find(resourcePath, lockId) !== undefined,
+      isAskedFor: ({ resourcePath, agentId }) => calls.isAsking(resourcePath, agentId),
+      release: (lock) => {
+        if (!calls.isClosed) followUps.add(this.releaseOne(lock));
+      },
+    });
   }
 
   get #held(): RemoteLocks {
@@ -47,22 +57,20 @@ export class RemoteCommands {
   async acquire(paths: Paths, agentId: string, options: AcquireOptions): Promise<AcquiredLock[]> {
     const autoExtend = options.autoExtend === true;
     let handles: AcquiredLock[] = [];
-    await this.#parts.calls.make(acquireCall(paths, agentId, options), {
-      schema: locksSchema,
-      onAnswer: ({ locks }) => {
-        handles = locks.map((lock) => this.#held.hold(lockFromJson(lock), autoExtend));
-      },
-      onLate: ({ locks }) => {
-        for (const lock of locks) this.#giveBack(lockFromJson(lock));
-      },
-    });
+    try {
+      await this.#parts.calls.make(acquireCall(paths, agentId, options), {
+        schema: locksSchema,
+        onAnswer: ({ locks }) => {
+          handles = locks.map((lock) => this.#held.hold(lockFromJson(lock), autoExtend));
+        },
+        onLate: ({ locks }) => {
+          for (const lock of locks) this.#unwanted.add(lockFromJson(lock));
+        },
+      });
+    } finally {
+      this.#unwanted.look();
+    }
     return handles;
-  }
-
-  /** Whoever has the lock by another call keeps it. */
-  #giveBack(lock: Lock): void {
-    if (this.#held.find(lock.resourcePath, lock.lockId) === undefined && !this.#parts.calls.isClosed)
-      this.#parts.followUps.add(this.releaseOne(lock));
   }
 
   async release(
@@ -80,9 +88,11 @@ export class RemoteCommands {
     const remote = this.#held.find(resourcePath, lockId);
     const grants = remote?.grants;
     const { answer, repeated } = await this.#parts.calls.make(call, { schema: releasedSchema });
-    // Not if it was acquired again meanwhile: then only the handles of before are gone.
-    if (remote !== undefined && remote.grants === grants)
-      remote.end(() => wasReleased(resourcePath, agentId, lockId));
+    const inHand = this.#held.find(resourcePath, lockId);
+    if (inHand !== undefined && inHand === remote && inHand.grants === grants)
+      inHand.end(() => wasReleased(resourcePath, agentId, lockId));
+    // It was acquired again meanwhile: only the server knows which came first.
+    else if (inHand !== undefined) this.#parts.followUps.add(this.#lookAfter(agentId, [inHand]));
     // Whoever finds nothing the second time may have released it the first time, when no answer came.
     return repeated || answer.released[0] === true;
   }

@@ -1,6 +1,7 @@
 /** What a holder counts on that has its lock from a server. */
 import { describe, expect, test } from "vitest";
-import { wired } from "./wired.js";
+import type { AcquiredLock } from "../../src/lock-manager.js";
+import { type Wired, wired } from "./wired.js";
 
 describe("a lock acquired from a server", () => {
   test("is told lost before it may have expired, when nobody extends it", async () => {
@@ -124,3 +125,41 @@ async function theatre() {
   const wire = await wired();
   return { wire, clock: wire.clock, server: wire.server, remote: wire.connect() };
 }
+
+describe("a lock granted to a call that was aborted just before", () => {
+  /** The grant arrives right after its call was aborted, and the same agent asks again in between. */
+  async function crossed(pathAskedAgain: string): Promise<{ wire: Wired; again: Promise<AcquiredLock> }> {
+    const wire = await wired();
+    const remote = wire.connect();
+    const bob = await wire.settled(wire.manager.acquireLock("/a", "bob", { ttl: "10m" }));
+    const change = new AbortController();
+    const first = remote.acquireLock("/a", "ann", { ttl: "10m", timeout: "1m", signal: change.signal });
+    first.catch(() => undefined);
+    await wire.clock.settle();
+    let again: Promise<AcquiredLock> | undefined;
+    wire.server.beforeFrame = () => {
+      if (again !== undefined) return;
+      change.abort();
+      again = remote.acquireLock(pathAskedAgain, "ann", { ttl: "10m" });
+      again.catch(() => undefined);
+    };
+    await wire.settled(bob.release());
+    await expect(first).rejects.toMatchObject({ code: "aborted" });
+    if (again === undefined) throw new Error("Nobody was granted anything.");
+    return { wire, again };
+  }
+
+  test("stays with the call that the same agent made meanwhile", async () => {
+    const { wire, again } = await crossed("/a");
+    const lock = await wire.settled(again);
+    expect(await wire.settled(wire.manager.getLock("/a"))).toMatchObject({ lockId: lock.lockId });
+    expect(lock.signal.aborted).toBe(false);
+  });
+
+  test("is lost in the hands of that call if it was given back all the same, and never thought to be held", async () => {
+    const { wire, again } = await crossed("/a/");
+    const lock = await wire.settled(again);
+    const inForce = await wire.settled(wire.manager.getLock("/a"));
+    expect(lock.signal.aborted).toBe(inForce?.lockId !== lock.lockId);
+  });
+});
