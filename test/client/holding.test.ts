@@ -73,6 +73,24 @@ describe("a lock acquired from a server", () => {
     );
   });
 
+  test("is resolved with all the same, and lost from the start, when the grant arrives only after its ttl", async () => {
+    const { clock, wire, remote, server } = await theatre();
+    const bob = await wire.settled(wire.manager.acquireLock("/a", "bob", { ttl: "10m" }));
+    const waiting = remote.acquireLock("/a", "ann", { ttl: "1s", timeout: "1m" });
+    await clock.settle();
+    server.reachable(false);
+    await wire.settled(bob.release());
+    // Within the grace time: the session goes on, and the grant is told.
+    await clock.advance(3_000);
+    server.reachable(true);
+    await clock.advance(3_000);
+    const lock = await waiting;
+    expect(lock.signal.reason).toMatchObject({ code: "lost", message: expect.stringContaining("expired") });
+    expect(await wire.settled(lock.release())).toBe(false);
+    const late = await wire.settled(wire.manager.acquireLock("/a", "cat", { timeout: 0 }));
+    expect(late.fencingToken).toBeGreaterThan(lock.fencingToken);
+  });
+
   test("that is shortened is counted on no longer than it may last", async () => {
     const { clock, wire, remote, server } = await theatre();
     const lock = await wire.settled(remote.acquireLock("/a", "ann", { ttl: "30s" }));
