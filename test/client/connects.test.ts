@@ -54,14 +54,11 @@ async function comeAndGo(url: string, count: number): Promise<void> {
   }
 }
 
-test("A standard WebSocket will do.", () => useWith({ WebSocket: UndiciSocket }));
-
-test("The WebSocket of the runtime will do.", async ({ skip }) => {
-  if (!("WebSocket" in globalThis)) skip("Node has one from 22 on.");
-  await useWith({});
-});
-
-async function useWith(options: ConnectOptions): Promise<void> {
+test.for<[string, ConnectOptions]>([
+  ["A standard WebSocket", { WebSocket: UndiciSocket }],
+  ["The WebSocket of the runtime", {}],
+])("%s will do.", async ([, options], { skip }) => {
+  if (options.WebSocket === undefined && !("WebSocket" in globalThis)) skip("Node has one from 22 on.");
   const api = await startTestServer();
   onTestFinished(() => api[Symbol.asyncDispose]());
   const remote = connectLockManager(api.url, options);
@@ -79,7 +76,7 @@ async function useWith(options: ConnectOptions): Promise<void> {
   const nobody = connectLockManager("http://127.0.0.1:1", options);
   await expect(nobody.getStats()).rejects.toMatchObject({ code: "store_unavailable" });
   await nobody.close();
-}
+});
 
 /** As in Node 22.23, of whose WebSocket only an error comes when nobody listens. */
 class SilentSocket extends UndiciSocket {
