@@ -1,5 +1,6 @@
 /** The WebSocket as a caller by hand sees it: who may come, what is refused, and that its answers are those of HTTP. */
 import { once } from "node:events";
+import { connect } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { createLockManager } from "../../src/create-lock-manager.js";
@@ -69,6 +70,28 @@ describe("the handshake", () => {
     socket.write(`GET /v1/locks?prefix=/b HTTP/1.1\r\n${head}, close\r\n\r\n`);
     expect((await said).match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 201", "HTTP/1.1 200"]);
     expect(await api.manager.getLockCount()).toBe(2);
+  });
+
+  test("that is refused harms nobody when its caller is gone before the answer, and is not kept open when it stays", async () => {
+    const api = await running();
+    const lines = ["Host: evil.example", "Connection: Upgrade", "Upgrade: websocket"];
+    const request = `GET /v1/ws HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`;
+    for (let n = 0; n < 50; n++) {
+      const gone = await api.socket();
+      gone.write(request);
+      gone.resetAndDestroy();
+    }
+    const staying = connect({ port: api.port, host: "127.0.0.1", allowHalfOpen: true });
+    onTestFinished(() => void staying.destroy());
+    staying.write(request);
+    staying.resume();
+    await once(staying, "end");
+    // Whoever writes to an end that is gone is told so.
+    const told = once(staying, "error");
+    const writing = setInterval(() => staying.write("x"), 10);
+    expect((await told)[0]).toMatchObject({ code: expect.stringMatching(/EPIPE|ECONNRESET/) });
+    clearInterval(writing);
+    expect((await api.get("/healthz")).status).toBe(200);
   });
 
   test("is missing from a plain GET, which is told so", async () => {
