@@ -322,6 +322,21 @@ describe("a message that is none of this protocol", () => {
     caller.socket.terminate();
     await until(async () => (await queueLength(manager, "/a")) === 0);
   });
+
+  test("an acquire whose id a call before it has as well ends with its caller all the same", async () => {
+    const { port, manager } = await running();
+    await manager.acquireLock("/a", "bob");
+    const caller = await RawCaller.to(port);
+    caller.say([
+      { id: 7, op: "stats" },
+      { id: 7, op: "acquire", resource_path: "/a", agent_id: "ann", timeout: "for ever" },
+    ]);
+    expect((await caller.answerTo(7)).result).toMatchObject({ locks: 1 });
+    await until(async () => (await queueLength(manager, "/a")) === 1);
+    caller.socket.terminate();
+    await until(async () => (await queueLength(manager, "/a")) === 0);
+    expect(await manager.getStats()).toMatchObject({ locks: 1, waiters: 0 });
+  });
 });
 
 describe("limits of one session", () => {

@@ -6,7 +6,7 @@ import { type Op, seenSchema } from "../../protocol/wire.js";
 import { isExpected } from "../refusal-answer.js";
 import { theAgent } from "../request-agent.js";
 import type { Services } from "../services.js";
-import { type Caller, calls, looks } from "./calls.js";
+import { type Caller, calls, looks, waits } from "./calls.js";
 import { Cancellation } from "./cancellation.js";
 import { Looks } from "./looks.js";
 import { Outbox } from "./outbox.js";
@@ -180,21 +180,23 @@ export class Session implements Caller {
       return;
     }
     this.#calls++;
+    // Any other call of the same id, begun before, says nothing about an acquire.
+    const waitId = waits.has(message.op) ? id : null;
     if (looks.has(message.op) && this.#calls <= mostCalls) {
       this.#looks.make(() => this.#look(id, message));
       return;
     }
     try {
       const answer = this.#begin(message);
-      if (!(answer instanceof Promise)) this.#answer(id, answer);
+      if (!(answer instanceof Promise)) this.#answer(id, answer, waitId);
       else {
         answer.then(
-          (result: object) => this.#answer(id, result),
-          (error: unknown) => this.#refuseCall(id, error),
+          (result: object) => this.#answer(id, result, waitId),
+          (error: unknown) => this.#refuseCall(id, error, waitId),
         );
       }
     } catch (error) {
-      this.#refuseCall(id, error);
+      this.#refuseCall(id, error, waitId);
     }
   }
 
@@ -213,9 +215,9 @@ export class Session implements Caller {
     return calls[op](this, message);
   }
 
-  #answer(id: number | null, result: object): void {
+  #answer(id: number | null, result: object, waitId: number | null): void {
     if (!this.#isOver) this.#outbox.tell(resultOf(id, result));
-    this.#answered(id);
+    this.#answered(waitId);
   }
 
   #answerLook(answer: string): void {
@@ -223,14 +225,14 @@ export class Session implements Caller {
     this.#answered(null);
   }
 
-  #refuseCall(id: number | null, error: unknown): void {
+  #refuseCall(id: number | null, error: unknown, waitId: number | null): void {
     this.#refuse(id, error);
-    this.#answered(id);
+    this.#answered(waitId);
   }
 
-  #answered(id: number | null): void {
+  #answered(waitId: number | null): void {
     this.#calls--;
-    if (id !== null) this.#waiting.delete(id);
+    if (waitId !== null) this.#waiting.delete(waitId);
     this.#noticeIdle();
   }
 
