@@ -144,6 +144,21 @@ async function theatre() {
   return { wire, clock: wire.clock, server: wire.server, remote: wire.connect() };
 }
 
+describe("a client that closes", () => {
+  test("acquires nothing more while it gives back what it has, and leaves nothing", async () => {
+    const { clock, wire, remote } = await theatre();
+    await wire.settled(remote.acquireLock("/a", "ann", { ttl: "10m" }));
+    const before = remote.acquireLock("/b", "ann", { ttl: "10m" });
+    const closing = remote.close({ release: true });
+    const meanwhile = remote.acquireLock("/c", "ann", { ttl: "10m" });
+    const refused = { status: "rejected", reason: expect.objectContaining({ code: "closed" }) };
+    expect(await wire.settled(Promise.allSettled([before, meanwhile]))).toEqual([refused, refused]);
+    await wire.settled(closing);
+    await clock.advance(100);
+    expect(await wire.settled(wire.manager.getStats())).toMatchObject({ locks: 0, waiters: 0 });
+  });
+});
+
 describe("a lock granted to a call that was aborted just before", () => {
   /** The grant arrives right after its call was aborted, and the same agent asks again in between. */
   async function crossed(pathAskedAgain: string): Promise<{ wire: Wired; again: Promise<AcquiredLock> }> {
