@@ -140,7 +140,9 @@ test("what all sessions may leave unread is what is told", async () => {
   const manager = await createLockManager({}, "memory:");
   onTestFinished(() => manager.close());
   const services = createServices({ manager, clock: systemClock, logger: pino({ level: "silent" }) });
-  expect(services.maxUnreadBytes).toBe(boundOf("the same of all sessions together"));
+  expect(services.maxUnreadBytes).toBe(
+    boundOf("the same of all sessions together, with looks that wait until their callers read"),
+  );
 });
 
 interface Answer {

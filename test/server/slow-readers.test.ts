@@ -120,6 +120,18 @@ describe("all callers together", () => {
     expect(locks.map(({ resourcePath }) => resourcePath)).toEqual(["/bound/0", "/bound/2", "/bound/3"]);
   });
 
+  test("may have only so much of what they ask kept until they read", async () => {
+    const { port, manager } = await running({ maxUnreadBytes: 4_000_000 });
+    await holdMany(manager, 100);
+    const [slow, other] = [await RawCaller.greeting(port), await RawCaller.greeting(port)];
+    await leaveUnread(slow);
+    const paths = Array.from({ length: 60 }, (_, n) => `/${n}/${"x".repeat(240)}/${"x".repeat(240)}`);
+    for (let n = 0; n < 150; n++)
+      slow.say({ id: 1_000 + n, op: "check", agent_id: "ann", resource_paths: paths });
+    expect([1006, 1013]).toContain(await slow.closed);
+    expect((await other.call("ping")).result).toEqual({});
+  });
+
   test("may leave only so much unread: then who reads slowest is cut off, and not who reads", async () => {
     const { port, manager } = await running({ maxUnreadBytes: 1_700_000 });
     await holdMany(manager, 100);

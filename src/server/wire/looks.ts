@@ -5,6 +5,11 @@ const mostAtOnce = 8;
 /** Resolves with the answer, JSON. Never rejects. */
 type Look = () => Promise<string>;
 
+interface Waiting {
+  readonly look: Look;
+  readonly bytes: number;
+}
+
 export interface LooksParts {
   /** Enough waits to be read by the caller. */
   readonly isCrowded: () => boolean;
@@ -15,7 +20,7 @@ export interface LooksParts {
 
 export class Looks {
   readonly #parts: LooksParts;
-  #waiting: Look[] = [];
+  #waiting: Waiting[] = [];
   #answers: string[] = [];
   /** Begun, and their answers not told. */
   #open = 0;
@@ -25,13 +30,16 @@ export class Looks {
     this.#parts = parts;
   }
 
-  /** Answers that were not told yet. */
+  /** Of answers that were not told yet, and of calls that wait until they are. */
   get keptBytes(): number {
     return this.#keptBytes;
   }
 
-  make(look: Look): void {
-    this.#waiting.push(look);
+  /** @param message what was asked, kept as long as it has to wait. */
+  make(look: Look, message: object): void {
+    const bytes = this.#open < mostAtOnce ? 0 : JSON.stringify(message).length;
+    this.#waiting.push({ look, bytes });
+    this.#keptBytes += bytes;
     this.goOn();
   }
 
@@ -45,11 +53,12 @@ export class Looks {
       answer(next);
     }
     while (this.#open < mostAtOnce) {
-      const look = this.#waiting.shift();
-      if (look === undefined) return;
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
       this.#open++;
+      this.#keptBytes -= next.bytes;
       // oxlint-disable-next-line typescript/no-floating-promises -- It never rejects.
-      look().then(this.#made);
+      next.look().then(this.#made);
     }
   }
 

@@ -183,7 +183,7 @@ export class Session implements Caller {
     // Any other call of the same id, begun before, says nothing about an acquire.
     const waitId = waits.has(message.op) ? id : null;
     if (looks.has(message.op) && this.#calls <= mostCalls) {
-      this.#looks.make(() => this.#look(id, message));
+      this.#looks.make(() => this.#look(id, message), message);
       return;
     }
     try {
