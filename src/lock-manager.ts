@@ -206,7 +206,7 @@ export interface EventFilter extends CallOptions {
   readonly types?: readonly LockEventType[];
   /**
    * The id of the last event that was seen: a manager over the wire goes on behind it, or begins with a `reset` when the server does not
-   * remember it any more. A manager in process remembers no events and takes no notice of it.
+   * remember it any more. A manager in process remembers no events, and refuses it as `invalid`.
    */
   readonly since?: number;
 }

@@ -44,6 +44,7 @@ export class Calls implements PendingOwner {
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
   #closed: LockError | undefined = undefined;
+  #isClosing = false;
 
   constructor(parts: LinkParts, user: CallsUser) {
     this.#clock = parts.clock;
@@ -80,6 +81,7 @@ export class Calls implements PendingOwner {
   make<Answer>(call: Call, expected: Expected<Answer>): Promise<Answered<Answer>> {
     return new Promise((resolve, reject) => {
       this.requireOpen();
+      if (this.#isClosing && call.waitMs !== undefined) throw closed();
       const { signal } = call;
       if (signal?.aborted) throw aborted(call, signal.reason, 0);
       const now = this.#clock.monotonic();
@@ -97,10 +99,27 @@ export class Calls implements PendingOwner {
     });
   }
 
+  /** An acquire of the path by the agent has no answer yet, and its caller waits for one. */
+  isAsking(resourcePath: string, agentId: string): boolean {
+    for (const { call, isForsaken } of this.#pending.values()) {
+      const isAcquire = call.op === "acquire" || call.op === "acquire_multiple";
+      if (!isAcquire || isForsaken || call.fields.agent_id !== agentId) continue;
+      if (pathsOf(call.fields).includes(resourcePath)) return true;
+    }
+    return false;
+  }
+
+  /** Before the end: whoever acquires is refused, and what is granted all the same is late. Other calls go on. */
+  stopAcquiring(): void {
+    this.#isClosing = true;
+    for (const pending of this.#pending.values())
+      if (pending.call.waitMs !== undefined) this.#forsake(pending, closed());
+  }
+
   /** Rejects what has no answer, and ends the connection. */
   close(): void {
     if (this.#closed !== undefined) return;
-    this.#closed = new LockError("closed", "The lock manager is closed.");
+    this.#closed = closed();
     for (const pending of this.#pending.values()) this.#refuse(pending, this.#closed);
     this.#pending.clear();
     this.#wheel.close();
@@ -204,6 +223,10 @@ export class Calls implements PendingOwner {
     this.#aborts.remove(call.signal, onAbort);
     pending.onAbort = undefined;
   }
+}
+
+function closed(): LockError {
+  return new LockError("closed", "The lock manager is closed.");
 }
 
 function aborted({ op, fields }: Call, cause: unknown, waitedMs: number): LockError {

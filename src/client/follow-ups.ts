@@ -18,13 +18,18 @@ export class FollowUps {
     this.#running.add(done);
   }
 
-  /** Resolves when everything that runs now has ended, or after `timeoutMs`. */
+  /** Resolves when nothing runs any more, or after `timeoutMs`. */
   async settled(timeoutMs: number): Promise<void> {
     let cancel = (): void => {};
     const timeUp = new Promise<void>((resolve) => {
       cancel = this.#clock.after(timeoutMs, resolve);
     });
-    await Promise.race([Promise.all(this.#running), timeUp]);
+    await Promise.race([this.#ended(), timeUp]);
     cancel();
+  }
+
+  /** With what was added by others of them. */
+  async #ended(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
   }
 }

@@ -115,7 +115,6 @@ export class Link {
       this.#failed(String(error));
       return;
     }
-    let why = "";
     this.#socket = socket;
     this.#cancel = clock.after(patienceMs, () => this.#failed("it does not answer"));
     socket.onopen = () => {
@@ -126,11 +125,9 @@ export class Link {
       socket.send(JSON.stringify({ hello: { ...known, grace_ms: graceMs } }));
     };
     socket.onmessage = ({ data }) => this.#receive(String(data));
-    socket.onerror = (event: object) => {
-      why = whyOf(event);
-    };
-    socket.onclose = ({ code, reason }) =>
-      this.#failed(why || reason || `it closed the connection (${code})`);
+    // That is the end of it; but the WebSocket of Node 22 tells of no close when it could not connect.
+    socket.onerror = (event) => this.#failed(whyOf(event) || "there is no connection to it");
+    socket.onclose = ({ code, reason }) => this.#failed(reason || `it closed the connection (${code})`);
   }
 
   /** There is no connection, or no longer. */
@@ -247,7 +244,7 @@ export class Link {
 
 /** What `ws` says; browsers say nothing. */
 function whyOf(event: object): string {
-  const error: unknown = "error" in event ? event.error : event;
+  const error: unknown = "error" in event ? event.error : undefined;
   if (!(error instanceof Error)) return "";
   return "code" in error && typeof error.code === "string" ? error.code : error.message;
 }

@@ -22,6 +22,8 @@ export interface Call {
 /** What the server answers, and what becomes of an answer that comes after the caller has gone. */
 export interface Expected<Answer> {
   readonly schema: z.ZodType<Answer>;
+  /** Takes the answer in at once, before the promise tells of it: the next message may be about what it brought. */
+  readonly onAnswer?: (answer: Answer) => void;
   readonly onLate?: (answer: Answer) => void;
 }
 
@@ -96,11 +98,14 @@ export class PendingFor<Answer> extends Pending {
   }
 
   settle(result: unknown): void {
-    const { schema, onLate } = this.#expected;
+    const { schema, onAnswer, onLate } = this.#expected;
     const { success, data } = schema.safeParse(result);
     if (!success) this.#reject(strange(this.call));
     else if (this.isForsaken) onLate?.(data);
-    else this.#resolve({ answer: data, repeated: this.isRepeated });
+    else {
+      onAnswer?.(data);
+      this.#resolve({ answer: data, repeated: this.isRepeated });
+    }
   }
 
   refuse(error: unknown): void {

@@ -1,5 +1,4 @@
 /** What is asked of the server for locks, and what its answers mean for those that are held here. */
-import type { z } from "zod";
 import type { Clock } from "../clock/clock.js";
 import { toMilliseconds } from "../duration.js";
 import { invalid, LockError } from "../errors.js";
@@ -15,11 +14,12 @@ import { lockFromJson, locksSchema } from "../protocol/lock.js";
 import { releasedSchema } from "../protocol/release.js";
 import type { Calls } from "./calls.js";
 import type { FollowUps } from "./follow-ups.js";
-import type { Call, Expected } from "./pending.js";
+import type { Call } from "./pending.js";
 import { acquireCall, type Paths } from "./remote-acquire.js";
 import type { RemoteLock } from "./remote-lock.js";
 import type { RemoteLocks } from "./remote-locks.js";
 import type { RemoteViews } from "./remote-views.js";
+import { Unwanted } from "./unwanted.js";
 
 /** A change is carried out within this, or never (the patience of the lock manager, and a little for the way). */
 const lateForMs = 6_000;
@@ -36,9 +36,18 @@ export interface CommandsParts {
 
 export class RemoteCommands {
   readonly #parts: CommandsParts;
+  readonly #unwanted: Unwanted;
 
   constructor(parts: CommandsParts) {
     this.#parts = parts;
+    const { calls, followUps } = parts;
+    this.#unwanted = new Unwanted({
+      isHeld: ({ resourcePath, lockId }) => this.#held.find(resourcePath, lockId) !== undefined,
+      isAskedFor: ({ resourcePath, agentId }) => calls.isAsking(resourcePath, agentId),
+      release: (lock) => {
+        if (!calls.isClosed) followUps.add(this.releaseOne(lock));
+      },
+    });
   }
 
   get #held(): RemoteLocks {
@@ -46,23 +55,22 @@ export class RemoteCommands {
   }
 
   async acquire(paths: Paths, agentId: string, options: AcquireOptions): Promise<AcquiredLock[]> {
-    const { answer } = await this.#parts.calls.make(acquireCall(paths, agentId, options), this.#granted);
-    const held = this.#held;
     const autoExtend = options.autoExtend === true;
-    return answer.locks.map((lock) => held.hold(lockFromJson(lock), autoExtend));
-  }
-
-  readonly #granted: Expected<z.output<typeof locksSchema>> = {
-    schema: locksSchema,
-    onLate: ({ locks }) => {
-      for (const lock of locks) this.#giveBack(lockFromJson(lock));
-    },
-  };
-
-  /** Whoever has the lock by another call keeps it. */
-  #giveBack(lock: Lock): void {
-    if (this.#held.find(lock.resourcePath, lock.lockId) === undefined && !this.#parts.calls.isClosed)
-      this.#parts.followUps.add(this.releaseOne(lock));
+    let handles: AcquiredLock[] = [];
+    try {
+      await this.#parts.calls.make(acquireCall(paths, agentId, options), {
+        schema: locksSchema,
+        onAnswer: ({ locks }) => {
+          handles = locks.map((lock) => this.#held.hold(lockFromJson(lock), autoExtend));
+        },
+        onLate: ({ locks }) => {
+          for (const lock of locks) this.#unwanted.add(lockFromJson(lock));
+        },
+      });
+    } finally {
+      this.#unwanted.look();
+    }
+    return handles;
   }
 
   async release(
@@ -80,9 +88,11 @@ export class RemoteCommands {
     const remote = this.#held.find(resourcePath, lockId);
     const grants = remote?.grants;
     const { answer, repeated } = await this.#parts.calls.make(call, { schema: releasedSchema });
-    // Not if it was acquired again meanwhile: then only the handles of before are gone.
-    if (remote !== undefined && remote.grants === grants)
-      remote.end(() => wasReleased(resourcePath, agentId, lockId));
+    const inHand = this.#held.find(resourcePath, lockId);
+    if (inHand !== undefined && inHand === remote && inHand.grants === grants)
+      inHand.end(() => wasReleased(resourcePath, agentId, lockId));
+    // It was acquired again meanwhile: only the server knows which came first.
+    else if (inHand !== undefined) this.#parts.followUps.add(this.#lookAfter(agentId, [inHand]));
     // Whoever finds nothing the second time may have released it the first time, when no answer came.
     return repeated || answer.released[0] === true;
   }

@@ -187,6 +187,7 @@ export class RemoteLockManager implements LockManager {
 
   async close(options: { readonly release?: boolean } = {}): Promise<void> {
     if (this.#calls.isClosed) return;
+    this.#calls.stopAcquiring();
     const held = this.#held.all();
     if (options.release === true)
       for (const { lock } of held) this.#followUps.add(this.#commands.releaseOne(lock));

@@ -190,7 +190,8 @@ export class Inputs {
   /** @returns the normal spelling of the prefix. */
   events(filter: EventFilter): string | undefined {
     requireObject("filter", filter);
-    const { types, prefix } = filter;
+    const { types, prefix, since } = filter;
+    if (since !== undefined) throw invalid("since", since, "none: only a server remembers events");
     signalOf(filter.signal);
     if (types !== undefined && !Array.isArray(types))
       throw invalid("types", types, "an array of event types");

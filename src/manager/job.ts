@@ -131,8 +131,11 @@ export class Cell {
   revision = 0;
   /** Serial number of the store request that taught this; 0: a guess. */
   learned = 0;
-  /** Its draft in the batch under way. */
+  /** Its draft in the batch that is planned. */
   draft: Draft | undefined = undefined;
+  /** How many commits under way expect it, and write it. */
+  expecting = 0;
+  writing = 0;
 
   constructor(key: string) {
     this.key = key;
@@ -174,7 +177,7 @@ export class Cell {
 }
 
 /**
- * What a batch makes of a cell. There are few, used again from batch to batch, because most cells rest: only valid within its batch.
+ * What a batch makes of a cell. There are few, used again from batch to batch, because most cells rest: only valid until its batch is settled.
  */
 export class Draft {
   cell: Cell;

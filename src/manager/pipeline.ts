@@ -1,18 +1,16 @@
 /**
- * The pipeline: commands that arrive together are planned together and sent as one commit (group commit); while one commit is in flight the next
- * batch gathers. What conflicts is planned again from what the store returned; what failed is tried again after a while.
+ * The pipeline: commands that arrive together are planned together and sent as one commit (group commit); while commits are under way the next batch
+ * gathers. What conflicts is planned again from what the store returned; what failed is tried again after a while.
  */
-import type { Clock } from "../clock/clock.js";
-import type { Happening } from "../core/happening.js";
-import type { Change, CommitReply, Outcome, Store } from "../store/store.js";
-import { Batch, changeOf } from "./batch.js";
+import { Batch } from "./batch.js";
+import { Commits, type CommitsOptions } from "./commits.js";
 import { cancelledError, Failures, type RetryPolicy } from "./failures.js";
 import { type Command, type Draft, type Group, Job } from "./job.js";
 import { JobQueue } from "./job-queue.js";
 import { load } from "./load.js";
 import { type Beliefs, type Missing, Planner } from "./planner.js";
 import { closedError } from "./refusals.js";
-import type { StoreClock } from "./store-clock.js";
+import { Turns } from "./turns.js";
 
 /** A commit carries at most this many jobs; the rest goes with the next. */
 const mostJobsPerBatch = 512;
@@ -20,24 +18,16 @@ const mostJobsPerBatch = 512;
 export const patienceMs = 5_000;
 /** A store that answers without leaving the turn of the event loop must not starve timers and input. */
 const longestTurnMs = 8;
-/** What the latest commit counts for in the average of those before it. */
-const newest = 1 / 8;
+/** So few jobs are not worth two commits. */
+const fewJobs = 16;
 
-export interface PipelineOptions {
-  readonly store: Store;
-  readonly clock: Clock;
-  readonly storeClock: StoreClock;
+export interface PipelineOptions extends CommitsOptions {
   readonly retry: RetryPolicy;
   /** Between 0 and 1. */
   readonly random: () => number;
   readonly managerId: () => string;
-  /** What happened, after each commit that made it happen, before the callers hear of it. */
-  readonly onHappened: (happened: readonly Happening[], revision: number, command: Command<unknown>) => void;
-  /** After each commit, when the callers were answered. */
-  readonly onCommitted: () => void;
 }
 
-const noRanges: never[] = [];
 const atOnce = Promise.resolve();
 
 export class Pipeline {
@@ -45,8 +35,14 @@ export class Pipeline {
   readonly #planner = new Planner();
   readonly #failures: Failures;
   readonly #queue: JobQueue;
+  readonly #commits: Commits;
+  readonly #turns: Turns;
+  /**
+   * How many commits may be under way. Where a commit is a journey, there are two, so that the store works on one while this process works on the other;
+   * where it is work of this process, two would only be smaller.
+   */
+  readonly #mostUnderWay: number;
   #scheduled = false;
-  #committing = false;
   #serial = 1;
   #batches = 0;
   #jobs = 0;
@@ -54,8 +50,6 @@ export class Pipeline {
   #closed = false;
   /** Local monotonic time at which the latest batch was planned. */
   plannedAt: number;
-  /** How long a commit takes of late, in milliseconds. */
-  commitMs = 0;
   #idlers: (() => void)[] = [];
 
   constructor(options: PipelineOptions) {
@@ -67,6 +61,9 @@ export class Pipeline {
       { ...options, serial: () => this.#serial, standAside: (job, ms) => this.#standAside(job, ms) },
       (job) => this.#enqueue(job),
     );
+    this.#commits = new Commits(options, this.#failures);
+    this.#turns = new Turns(this.#commits);
+    this.#mostUnderWay = options.store.traits.sharedBy === "network" ? 2 : 1;
   }
 
   /**
@@ -82,7 +79,12 @@ export class Pipeline {
     return this.#planner;
   }
 
-  /** Resolves when nothing is queued or in flight. */
+  /** How long a commit takes of late, in milliseconds. */
+  get commitMs(): number {
+    return this.#commits.usualMs;
+  }
+
+  /** Resolves when nothing is queued or under way. */
   idle(): Promise<void> {
     return new Promise((resolve) => {
       this.#idlers.push(resolve);
@@ -95,7 +97,7 @@ export class Pipeline {
     this.#failures.background(work);
   }
 
-  /** Fails what has not been sent; what is in flight is still answered. */
+  /** Fails what has not been sent; what is under way is still answered. */
   close(): void {
     this.#closed = true;
     for (const job of this.#queue.takeAll()) job.command.fail(closedError());
@@ -117,7 +119,7 @@ export class Pipeline {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#committing) return;
+    if (this.#scheduled || this.#isFull) return;
     this.#scheduled = true;
     const { clock } = this.#options;
     if (clock.monotonic() - this.#turnBegan < longestTurnMs) {
@@ -131,58 +133,81 @@ export class Pipeline {
     }
   }
 
+  /** Another commit has to wait. One that expects something of a range goes alone: too much could come in between. */
+  get #isFull(): boolean {
+    const { underWay, underWayWithRanges } = this.#commits;
+    return underWay >= this.#mostUnderWay || underWayWithRanges > 0;
+  }
+
   readonly #flush = (): void => {
     this.#scheduled = false;
-    if (this.#committing) return;
+    if (this.#isFull) return;
     if (this.#queue.isEmpty) {
-      for (const resolve of this.#idlers.splice(0)) resolve();
+      if (this.#commits.underWay === 0) for (const resolve of this.#idlers.splice(0)) resolve();
       return;
     }
+    const drafts = this.#planner.begin(...this.#times(), this.#options.managerId());
     const groups = this.#plan();
     if (groups.length === 0) {
-      if (!this.#queue.isEmpty || this.#idlers.length > 0) this.#schedule();
+      drafts.putBack();
+      // What waits for a commit under way goes on when that is over.
+      if (this.#commits.underWay === 0) this.#next();
       return;
     }
-    this.#committing = true;
     this.#send(groups).then(
-      () => this.#next(),
+      () => {
+        drafts.putBack();
+        this.#next();
+      },
       (error: unknown) => {
         // Only a broken promise of our own comes here: better one loud failure than callers that wait for ever.
         for (const job of groups.flatMap((group) => group.jobs)) job.command.fail(error);
         this.#next();
       },
     );
+    this.#next();
   };
 
   #next(): void {
-    this.#committing = false;
     this.#planner.trim();
     if (!this.#queue.isEmpty || this.#idlers.length > 0) this.#schedule();
   }
 
+  /** Store time is between these two. */
+  #times(): [earliest: number, latest: number] {
+    const { clock, storeClock } = this.#options;
+    this.plannedAt = clock.monotonic();
+    return [storeClock.earliest(this.plannedAt), storeClock.latest(this.plannedAt)];
+  }
+
   /** Plans as many jobs as fit, and leaves the others in the queue. */
   #plan(): Group[] {
-    const { store, clock, storeClock, managerId } = this.#options;
     this.#batches++;
-    const batch = new Batch(this.#batches * mostJobsPerBatch, store.traits.maxKeysPerChange);
-    this.plannedAt = clock.monotonic();
-    const earliest = storeClock.earliest(this.plannedAt);
-    this.#planner.begin(earliest, storeClock.latest(this.plannedAt), managerId());
+    const batch = new Batch(this.#batches * mostJobsPerBatch, this.#options.store.traits.maxKeysPerChange);
     const jobs = this.#queue.take();
     const crowded = new Set<string>();
-    let planned = 0;
+    let left = this.#share(jobs.length);
     for (const job of jobs) {
       const { path } = job.command;
-      if (planned >= mostJobsPerBatch || (path !== undefined && crowded.has(path))) {
+      if (left <= 0 || (path !== undefined && (crowded.has(path) || this.#planner.isBeingWritten(path)))) {
         this.#queue.defer(job);
         continue;
       }
-      planned++;
+      left--;
       if (this.#planOne(job, batch)) continue;
       this.#queue.defer(job);
       if (path !== undefined) crowded.add(path);
+      // It goes alone, so that those behind it would keep it waiting.
+      if (job.ranges.length > 0 && this.#commits.underWay > 0) left = 0;
     }
+    this.#turns.over();
     return batch.groups();
+  }
+
+  /** How many of so many jobs are planned now. Those that came together share two commits, if two may be under way. */
+  #share(jobs: number): number {
+    const isShared = this.#mostUnderWay > 1 && this.#commits.underWay === 0 && jobs > fewJobs;
+    return Math.min(isShared ? Math.ceil(jobs / 2) : jobs, mostJobsPerBatch);
   }
 
   /** False when the job must wait for the next batch. */
@@ -199,15 +224,20 @@ export class Pipeline {
       job.command.fail(error);
       return true;
     }
+    const isComplete = missing.length === 0;
+    if (isComplete && this.#turns.mustWait(job)) {
+      this.#planner.undo();
+      return false;
+    }
     // Once something had to be read, or a guess was wrong, the rest is read as well instead of guessed. A waiter knows that something is there.
     const guesses = job.loads + job.conflicts === 0 && job.command.isInTurn !== true;
-    if (missing.length > 0 || (!guesses && job.reads.some((draft) => isGuess(draft, job)))) {
+    if (!isComplete || (!guesses && job.reads.some((draft) => isGuess(draft, job)))) {
       this.#planner.undo();
       this.#failures.background(this.#load(job, missing));
       return true;
     }
     if (job.writes.length === 0 && this.#isAnswered(job)) {
-      this.#finish(job, 0);
+      this.#commits.finish(job, 0);
       return true;
     }
     if (batch.place(job)) return true;
@@ -230,66 +260,9 @@ export class Pipeline {
     }
   }
 
-  async #send(groups: readonly Group[]): Promise<void> {
-    const { store, clock, storeClock } = this.#options;
-    const serial = ++this.#serial;
-    const changes = groups.map((group) => changeOf(group, this.#planner.latest + patienceMs));
-    const sentAt = this.plannedAt;
-    let reply: CommitReply;
-    try {
-      reply = await store.commit(changes);
-    } catch (error) {
-      for (const group of groups) this.#lose(group, error);
-      return;
-    }
-    storeClock.learn(reply.storeTime, sentAt);
-    this.commitMs += (clock.monotonic() - sentAt - this.commitMs) * newest;
-    for (const [index, group] of groups.entries()) {
-      const [change, outcome] = [changes[index], reply.outcomes[index]];
-      if (change !== undefined && outcome !== undefined) this.#settle(group, change, outcome, serial);
-      else this.#lose(group, new Error("The store answered with too few outcomes."));
-    }
-    this.#options.onCommitted();
-  }
-
-  #settle(group: Group, change: Change, outcome: Outcome, serial: number): void {
-    if (!outcome.applied) {
-      this.#retry(group, outcome, serial);
-      return;
-    }
-    let place = 0;
-    for (const { cell } of group.expected) {
-      const expected = change.expect[place++];
-      if (expected !== undefined && "key" in expected) cell.prove(expected.revision, serial);
-    }
-    for (const { cell, value } of group.written) cell.wrote(value, outcome.revision, serial);
-    // One after the other: who was queued by one job is there when the next one serves it.
-    for (const job of group.jobs) this.#finish(job, outcome.revision);
-  }
-
-  #finish(job: Job, revision: number): void {
-    if (job.happened.length > 0) this.#options.onHappened(job.happened, revision, job.command);
-    job.command.done(job.reply, { revision, uncertain: job.uncertain });
-  }
-
-  #retry(group: Group, outcome: Outcome & { applied: false }, serial: number): void {
-    for (const [index, { cell }] of group.expected.entries()) cell.learn(outcome.found[index], serial);
-    for (const job of this.#apart(group)) this.#failures.conflicted(job);
-  }
-
-  /** The store failed: nothing is believed of what the group wrote, and its jobs are tried again when that is surely harmless. */
-  #lose(group: Group, error: unknown): void {
-    for (const { cell } of [...group.expected, ...group.written]) cell.forget();
-    for (const job of this.#apart(group)) this.#failures.failed(job, error, group.notAfter);
-  }
-
-  /** The jobs of a group that was not applied: each is tried on its own next, from what it reads then. */
-  #apart({ jobs }: Group): readonly Job[] {
-    for (const job of jobs) {
-      job.alone = jobs.length > 1;
-      job.loaded = noRanges;
-    }
-    return jobs;
+  #send(groups: readonly Group[]): Promise<void> {
+    const notAfter = this.#planner.latest + patienceMs;
+    return this.#commits.send({ groups, serial: ++this.#serial, plannedAt: this.plannedAt, notAfter });
   }
 }
 

@@ -5,8 +5,9 @@ import type { AgentRecord, LockRecord, Queue } from "../core/records.js";
 import type { Found, Value, View } from "../core/view.js";
 import type { Range } from "../store/store.js";
 import { Cells } from "./cells.js";
+import { Drafts } from "./drafts.js";
 import type { Hint } from "./hint.js";
-import { type Cell, Draft, type IndexEntry, type Job } from "./job.js";
+import type { Cell, Draft, IndexEntry, Job } from "./job.js";
 
 /** What a plan lacks: these ranges were never read for it. */
 export type Missing = readonly Range[];
@@ -30,7 +31,8 @@ export class Planner implements View {
   readonly #agents = new Cells(cellCapacity, agentKey);
   readonly #others = new Cells(cellCapacity, (key) => key);
   readonly #leftBehind: string[] = [];
-  readonly #drafts = new Drafts();
+  readonly #spare: Drafts[] = [];
+  #drafts = new Drafts(this.#spare);
   #mark = 0;
   #job: Job | undefined;
   #missing: Range[] = [];
@@ -44,13 +46,15 @@ export class Planner implements View {
   readonly #replaced = new Scratch<Value | undefined>();
   readonly #replacedWritten = new Scratch<boolean>();
 
-  /** Begins a batch; store time is between these two while it is planned. */
-  begin(earliest: number, latest: number, managerId: string): void {
-    this.#drafts.clear();
+  /** Begins a batch; store time is between these two while it is planned. Whoever settles the batch puts its drafts back. */
+  begin(earliest: number, latest: number, managerId: string): Pick<Drafts, "putBack"> {
+    this.#drafts.leave();
+    this.#drafts = this.#spare.pop() ?? new Drafts(this.#spare);
     this.earliest = earliest;
     this.latest = latest;
     this.managerId = managerId;
     this.ordinal = 0;
+    return this.#drafts;
   }
 
   /** Plans a job, leaving its reply and what it read and wrote in it. Answers which ranges it lacked. */
@@ -101,6 +105,11 @@ export class Planner implements View {
     this.#locks.trim();
     this.#agents.trim();
     this.#others.trim();
+  }
+
+  /** A commit under way writes the lock entry of this path. */
+  isBeingWritten(path: string): boolean {
+    return (this.#locks.get(path)?.writing ?? 0) > 0;
   }
 
   forget(path: string): void {
@@ -239,37 +248,6 @@ export class Planner implements View {
       this.#writes.push(draft);
     }
     return draft;
-  }
-}
-
-/** Drafts kept from batch to batch. */
-const mostDrafts = 4_096;
-
-/** The drafts of the batch under way. */
-class Drafts {
-  readonly #drafts: Draft[] = [];
-  #used = 0;
-
-  of(cell: Cell): Draft {
-    const draft = this.#drafts[this.#used]?.of(cell) ?? this.#make(cell);
-    this.#used++;
-    cell.draft = draft;
-    return draft;
-  }
-
-  #make(cell: Cell): Draft {
-    const draft = new Draft(cell);
-    this.#drafts.push(draft);
-    return draft;
-  }
-
-  clear(): void {
-    for (let i = 0; i < this.#used; i++) {
-      const draft = this.#drafts[i];
-      if (draft !== undefined) draft.cell.draft = undefined;
-    }
-    this.#used = 0;
-    if (this.#drafts.length > mostDrafts) this.#drafts.length = mostDrafts;
   }
 }
 

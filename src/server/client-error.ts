@@ -25,7 +25,10 @@ export function answerClientError(error: Error & { code?: string }, socket: Dupl
   endWith(socket, withRequestId(refusalAnswer(refusal, { now: new Date(0), requestId }), requestId));
 }
 
-/** Answers on a socket that belongs to no request of Node's server, and ends it. */
+/**
+ * Answers on a socket that belongs to no request of Node's server, and ends it. Node watches over it no longer: neither for errors, which would end the
+ * process, nor for how long it stays.
+ */
 export function endWith(socket: Duplex, answer: WholeAnswer): void {
   const { status } = answer;
   const headers = {
@@ -34,8 +37,10 @@ export function endWith(socket: Duplex, answer: WholeAnswer): void {
     connection: "close",
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.on("error", () => socket.destroy());
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n${String(answer.body)}`,
+    () => socket.destroy(),
   );
 }
 

@@ -5,6 +5,7 @@ import { invalid } from "../errors.js";
 import { answerClientError } from "./client-error.js";
 import type { Listener } from "./listener.js";
 import { listenOnSocket } from "./socket-file.js";
+import { Incoming } from "./wire/incoming.js";
 
 export interface EntranceAddresses {
   /** Port 0: any free one. */
@@ -74,6 +75,7 @@ function createEntrance({ listener, timeouts, maxConnections, onDrop }: Entrance
   const server = createServer(
     {
       ...timeouts,
+      IncomingMessage: Incoming,
       maxHeaderSize: 16 * 1024,
       // The gate refuses a missing Host in its own words.
       requireHostHeader: false,

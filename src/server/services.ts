@@ -13,6 +13,8 @@ import { ResourceWatch } from "./resource-watch.js";
 /** Fewer than connections, so that whoever holds a lock can always give it back. */
 const defaultMaxWaits = 8_000;
 const defaultMaxStreams = 1_000;
+/** Some sixty callers that read nothing at all, or a thousand that are slow: little of what Node's heap may have, even where each character takes two bytes. */
+const defaultMaxUnreadBytes = 256 * 1024 * 1024;
 
 export interface Services {
   readonly manager: LockManager;
@@ -25,6 +27,8 @@ export interface Services {
   readonly events: EventLog;
   readonly attempts: AcquireAttempts;
   readonly watch: ResourceWatch;
+  /** How much all sessions of WebSockets together may keep for their callers to read. */
+  readonly maxUnreadBytes: number;
   /** Shown in the API description. */
   readonly version: string;
   /** Where the files of the API page are. */
@@ -40,6 +44,8 @@ export interface ServiceOptions {
   readonly maxWaits?: number;
   /** How many streams of events may be open at one time. Default 1000. */
   readonly maxStreams?: number;
+  /** How much all sessions of WebSockets together may keep for their callers to read. Default 256 MiB. */
+  readonly maxUnreadBytes?: number;
   readonly version?: string;
   /** Where swagger-ui is; by default where the build puts it. */
   readonly docsFolder?: URL;
@@ -69,6 +75,7 @@ export function createServices({ manager, clock, logger, ...options }: ServiceOp
     watch: new ResourceWatch(manager, (error) =>
       logger.warn({ err: error }, "no events; looking now and then"),
     ),
+    maxUnreadBytes: options.maxUnreadBytes ?? defaultMaxUnreadBytes,
     version: options.version ?? "0.0.0",
     docsFolder: options.docsFolder ?? new URL("../swagger-ui/", import.meta.url),
   };

@@ -9,7 +9,8 @@ import { fileURLToPath } from "node:url";
 import { createLockManager } from "../../src/create-lock-manager.js";
 import type { AcquireOptions, Lock, LockManager } from "../../src/lock-manager.js";
 
-const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+/** The command, built. */
+export const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
 export interface Result {
   readonly code: number | null;
@@ -41,6 +42,8 @@ export interface Printed {
 export interface Options {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** What is run, when it is not the command. */
+  readonly script?: string;
   /** All of stdin; or `open`, for `writeLine`. */
   readonly input?: string | { readonly open: true };
 }
@@ -132,7 +135,7 @@ export class Running {
   #over = false;
 
   constructor(args: readonly string[], desk: Desk, options: Options) {
-    this.#process = spawn(process.execPath, [main, ...args], {
+    this.#process = spawn(process.execPath, [options.script ?? main, ...args], {
       cwd: options.cwd ?? desk.project,
       env: { PATH: process.env["PATH"], HOME: desk.home, ...options.env },
       stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { request } from "node:http";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { askRedis, needRedis, startRedis } from "../servers/redis.js";
-import { Desk, isAlive } from "./command.js";
+import { Desk, isAlive, main } from "./command.js";
 
 let desk: Desk;
 beforeEach(() => {
@@ -36,6 +37,13 @@ describe("serve", () => {
     );
     first.kill("SIGTERM");
     expect((await first.ended).code).toBe(143);
+  });
+
+  test("started as by npm start, names a program that does what it says", async () => {
+    const script = fileURLToPath(new URL("../../scripts/start.mjs", import.meta.url));
+    const server = desk.start(serve.slice(1), { script });
+    const [, program] = await server.says(/another terminal:\n {4}node (\S+) run /);
+    expect(resolve(desk.project, program!)).toBe(main);
   });
 
   test("says the same as JSON", async () => {

@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { WebSocket as UndiciSocket } from "undici";
 import { expect, onTestFinished, test } from "vitest";
-import { connectLockManager } from "../../src/client/connect.js";
+import { type ConnectOptions, connectLockManager } from "../../src/client/connect.js";
 import { connectLockManager as connectInNode } from "../../src/client/node.js";
 import { startTestServer } from "../server/running-server.js";
 
@@ -54,11 +54,15 @@ async function comeAndGo(url: string, count: number): Promise<void> {
   }
 }
 
-test("A standard WebSocket will do.", async () => {
+test.for<[string, ConnectOptions]>([
+  ["A standard WebSocket", { WebSocket: UndiciSocket }],
+  ["The WebSocket of the runtime", {}],
+])("%s will do.", async ([, options], { skip }) => {
+  if (options.WebSocket === undefined && !("WebSocket" in globalThis)) skip("Node has one from 22 on.");
   const api = await startTestServer();
   onTestFinished(() => api[Symbol.asyncDispose]());
-  const remote = connectLockManager(api.url, { WebSocket: UndiciSocket });
-  const other = connectLockManager(api.url, { WebSocket: UndiciSocket });
+  const remote = connectLockManager(api.url, options);
+  const other = connectLockManager(api.url, options);
   const lock = await remote.acquireLock("/a", "ann", { ttl: "30s" });
   const events = other.events({ types: ["released"] });
   const waiting = other.acquireLock("/a", "bob", { timeout: "10s" });
@@ -69,9 +73,27 @@ test("A standard WebSocket will do.", async () => {
   expect((await events.next()).value).toMatchObject({ type: "released", agentId: "ann" });
   await Promise.all([remote.close({ release: true }), other.close({ release: true })]);
   expect(await api.manager.getLockCount()).toBe(0);
-  const nobody = connectLockManager("http://127.0.0.1:1", { WebSocket: UndiciSocket });
+  const nobody = connectLockManager("http://127.0.0.1:1", options);
   await expect(nobody.getStats()).rejects.toMatchObject({ code: "store_unavailable" });
   await nobody.close();
+});
+
+/** As in Node 22.23, of whose WebSocket only an error comes when nobody listens. */
+class SilentSocket extends UndiciSocket {
+  override get onclose(): null {
+    return null;
+  }
+
+  override set onclose(_: unknown) {}
+}
+
+test("A WebSocket that tells only of an error when there is no server is not waited for.", async () => {
+  const nobody = connectLockManager("http://127.0.0.1:1", { WebSocket: SilentSocket });
+  onTestFinished(() => nobody.close());
+  const began = performance.now();
+  await expect(nobody.getStats()).rejects.toMatchObject({ code: "store_unavailable" });
+  // A server that does not answer would be waited for for 5 s.
+  expect(performance.now() - began).toBeLessThan(4_000);
 });
 
 test("A wait ends when its timeout is over, and not much later.", { timeout: 30_000 }, async () => {

@@ -98,6 +98,24 @@ describe("A connection that is cut", () => {
     await reading;
   });
 
+  test("hides from nobody that a lock which was granted meanwhile was taken away again", async () => {
+    const wire = await wired();
+    const remote = wire.connect();
+    const ann = await wire.settled(wire.manager.acquireLock("/a", "ann", { ttl: "10m" }));
+    const waiting = remote.acquireLock("/a", "bob", { ttl: "10m", timeout: "1m" });
+    await wire.clock.settle();
+    wire.server.reachable(false);
+    await wire.settled(ann.release());
+    await wire.settled(wire.manager.forceRelease("/a", { reason: "x" }));
+    wire.server.reachable(true);
+    await wire.clock.advance(3_000);
+    // The grant and the loss arrived in one piece.
+    expect((await waiting).signal.reason).toMatchObject({
+      code: "lost",
+      message: expect.stringContaining("an operator released it"),
+    });
+  });
+
   test("for good takes who waits out of the queue, and leaves what is held to its ttl", async () => {
     const wire = await wired();
     const remote = wire.connect();

@@ -1,6 +1,7 @@
 /** What a holder counts on that has its lock from a server. */
 import { describe, expect, test } from "vitest";
-import { wired } from "./wired.js";
+import type { AcquiredLock } from "../../src/lock-manager.js";
+import { type Wired, wired } from "./wired.js";
 
 describe("a lock acquired from a server", () => {
   test("is told lost before it may have expired, when nobody extends it", async () => {
@@ -72,6 +73,24 @@ describe("a lock acquired from a server", () => {
     );
   });
 
+  test("is resolved with all the same, and lost from the start, when the grant arrives only after its ttl", async () => {
+    const { clock, wire, remote, server } = await theatre();
+    const bob = await wire.settled(wire.manager.acquireLock("/a", "bob", { ttl: "10m" }));
+    const waiting = remote.acquireLock("/a", "ann", { ttl: "1s", timeout: "1m" });
+    await clock.settle();
+    server.reachable(false);
+    await wire.settled(bob.release());
+    // Within the grace time: the session goes on, and the grant is told.
+    await clock.advance(3_000);
+    server.reachable(true);
+    await clock.advance(3_000);
+    const lock = await waiting;
+    expect(lock.signal.reason).toMatchObject({ code: "lost", message: expect.stringContaining("expired") });
+    expect(await wire.settled(lock.release())).toBe(false);
+    const late = await wire.settled(wire.manager.acquireLock("/a", "cat", { timeout: 0 }));
+    expect(late.fencingToken).toBeGreaterThan(lock.fencingToken);
+  });
+
   test("that is shortened is counted on no longer than it may last", async () => {
     const { clock, wire, remote, server } = await theatre();
     const lock = await wire.settled(remote.acquireLock("/a", "ann", { ttl: "30s" }));
@@ -124,3 +143,56 @@ async function theatre() {
   const wire = await wired();
   return { wire, clock: wire.clock, server: wire.server, remote: wire.connect() };
 }
+
+describe("a client that closes", () => {
+  test("acquires nothing more while it gives back what it has, and leaves nothing", async () => {
+    const { clock, wire, remote } = await theatre();
+    await wire.settled(remote.acquireLock("/a", "ann", { ttl: "10m" }));
+    const before = remote.acquireLock("/b", "ann", { ttl: "10m" });
+    const closing = remote.close({ release: true });
+    const meanwhile = remote.acquireLock("/c", "ann", { ttl: "10m" });
+    const refused = { status: "rejected", reason: expect.objectContaining({ code: "closed" }) };
+    expect(await wire.settled(Promise.allSettled([before, meanwhile]))).toEqual([refused, refused]);
+    await wire.settled(closing);
+    await clock.advance(100);
+    expect(await wire.settled(wire.manager.getStats())).toMatchObject({ locks: 0, waiters: 0 });
+  });
+});
+
+describe("a lock granted to a call that was aborted just before", () => {
+  /** The grant arrives right after its call was aborted, and the same agent asks again in between. */
+  async function crossed(pathAskedAgain: string): Promise<{ wire: Wired; again: Promise<AcquiredLock> }> {
+    const wire = await wired();
+    const remote = wire.connect();
+    const bob = await wire.settled(wire.manager.acquireLock("/a", "bob", { ttl: "10m" }));
+    const change = new AbortController();
+    const first = remote.acquireLock("/a", "ann", { ttl: "10m", timeout: "1m", signal: change.signal });
+    first.catch(() => undefined);
+    await wire.clock.settle();
+    let again: Promise<AcquiredLock> | undefined;
+    wire.server.beforeFrame = () => {
+      if (again !== undefined) return;
+      change.abort();
+      again = remote.acquireLock(pathAskedAgain, "ann", { ttl: "10m" });
+      again.catch(() => undefined);
+    };
+    await wire.settled(bob.release());
+    await expect(first).rejects.toMatchObject({ code: "aborted" });
+    if (again === undefined) throw new Error("Nobody was granted anything.");
+    return { wire, again };
+  }
+
+  test("stays with the call that the same agent made meanwhile", async () => {
+    const { wire, again } = await crossed("/a");
+    const lock = await wire.settled(again);
+    expect(await wire.settled(wire.manager.getLock("/a"))).toMatchObject({ lockId: lock.lockId });
+    expect(lock.signal.aborted).toBe(false);
+  });
+
+  test("is lost in the hands of that call if it was given back all the same, and never thought to be held", async () => {
+    const { wire, again } = await crossed("/a/");
+    const lock = await wire.settled(again);
+    const inForce = await wire.settled(wire.manager.getLock("/a"));
+    expect(lock.signal.aborted).toBe(inForce?.lockId !== lock.lockId);
+  });
+});

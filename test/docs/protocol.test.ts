@@ -136,6 +136,15 @@ describe("a session has as many as is told, and no more:", () => {
   });
 });
 
+test("what all sessions may leave unread is what is told", async () => {
+  const manager = await createLockManager({}, "memory:");
+  onTestFinished(() => manager.close());
+  const services = createServices({ manager, clock: systemClock, logger: pino({ level: "silent" }) });
+  expect(services.maxUnreadBytes).toBe(
+    boundOf("the same of all sessions together, with looks that wait until their callers read"),
+  );
+});
+
 interface Answer {
   readonly id?: number;
   readonly error?: object;

@@ -326,6 +326,17 @@ describe("The signal of a lock", () => {
     expect(signal.reason).toMatchObject({ code: "lost" });
   });
 
+  test("is aborted from the start when the grant is told only after its ttl", async () => {
+    const play = stage();
+    const { store, locks } = await behindFaults(play);
+    store.nextCommit({ kind: "slow", ms: 1_600 });
+    const acquiring = locks.acquireLock("/a", "ann", { ttl: "1s", timeout: "10s" });
+    await play.clock.advance(1_700);
+    const lock = await acquiring;
+    expect(lock.signal.reason).toMatchObject({ code: "lost", message: expect.stringContaining("expired") });
+    expect(await lock.release()).toBe(false);
+  });
+
   test("follows an extension or a shorter expiry that came through another manager", async () => {
     const play = stage();
     const [one, two] = [await play.manager(), await play.manager()];

@@ -316,6 +316,8 @@ describe("Options are refused", () => {
     await expectInvalid(all, "resourceType", () => locks.listLocks({ resourceType: "a/b" }));
     await expectInvalid(all, "types", () => locks.events({ types: ["acquire" as "acquired"] }));
     await expectInvalid(all, "types", () => locks.events({ types: "acquired" as unknown as [] }));
+    for (const since of [0, 7, -1, "7", null] as number[])
+      await expectInvalid(all, "since", () => locks.events({ since }));
   });
 });
 

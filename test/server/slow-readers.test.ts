@@ -2,9 +2,10 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { connectLockManager } from "../../src/client/node.js";
 import type { LockManager } from "../../src/lock-manager.js";
+import { ManualClock } from "../support/manual-clock.js";
 import { keptLog } from "./kept-log.js";
 import { RawCaller } from "./raw-caller.js";
-import { startTestServer, type TestServer } from "./running-server.js";
+import { queueLength, startTestServer, type TestServer, until } from "./running-server.js";
 
 const mib = 2 ** 20;
 /** What a caller may leave unread, what the kernel takes of it, and as much again for what is made of it. */
@@ -76,6 +77,73 @@ describe("a caller that does not read", () => {
     deaf.say({ seen: 1_000_000 });
     await deaf.hears(({ event }) => event?.type === "reset");
     expect((await deaf.call("ping")).result).toEqual({});
+  });
+});
+
+describe("all callers together", () => {
+  /** More lists than are told to whoever has not seen any: two lie unseen, and eight more are made. That is 1.3 MB. */
+  async function leaveUnread(caller: RawCaller): Promise<void> {
+    caller.say(Array.from({ length: 20 }, (_, n) => ({ id: 100 + n, op: "list", limit: 100 })));
+    await caller.answerTo(101);
+  }
+
+  test("may leave only so much unread: then who is gone for longest is not waited for any more", async () => {
+    const clock = new ManualClock();
+    const { port, manager } = await running({ clock, maxUnreadBytes: 3_000_000 });
+    await holdMany(manager, 100);
+    const callers = await Promise.all(Array.from({ length: 4 }, () => RawCaller.greeting(port)));
+    const [empty, first, second, here] = callers as [RawCaller, RawCaller, RawCaller, RawCaller];
+    for (const [n, caller] of callers.entries())
+      await caller.call("acquire", { resource_path: `/bound/${n}`, agent_id: "ann", ttl: "1h", bound: true });
+    empty.say({ seen: empty.seen });
+    await manager.acquireLock("/wanted", "holder");
+    first.say({ id: 9, op: "acquire", resource_path: "/wanted", agent_id: "ann", timeout: "1h" });
+    for (const caller of [empty, first, second]) {
+      if (caller !== empty) await leaveUnread(caller);
+      const { pending } = clock;
+      caller.socket.terminate();
+      await until(() => clock.pending > pending);
+    }
+    expect(await queueLength(manager, "/wanted")).toBe(1);
+    await leaveUnread(here);
+    await until(async () => (await manager.getLock("/bound/1")) === undefined);
+    await until(async () => (await queueLength(manager, "/wanted")) === 0);
+    for (const caller of [empty, second]) {
+      const { session, seen } = caller;
+      const back = await RawCaller.greeting(port, { session, seen });
+      expect(back.heard[0]?.welcome).toMatchObject({ resumed: true });
+    }
+    const anew = await RawCaller.greeting(port, { session: first.session, seen: first.seen });
+    expect(anew.heard[0]?.welcome).toMatchObject({ resumed: false });
+    expect((await here.call("ping")).result).toEqual({});
+    const { locks } = await manager.listLocks({ prefix: "/bound" });
+    expect(locks.map(({ resourcePath }) => resourcePath)).toEqual(["/bound/0", "/bound/2", "/bound/3"]);
+  });
+
+  test("may have only so much of what they ask kept until they read", async () => {
+    const { port, manager } = await running({ maxUnreadBytes: 4_000_000 });
+    await holdMany(manager, 100);
+    const [slow, other] = [await RawCaller.greeting(port), await RawCaller.greeting(port)];
+    await leaveUnread(slow);
+    const paths = Array.from({ length: 60 }, (_, n) => `/${n}/${"x".repeat(240)}/${"x".repeat(240)}`);
+    for (let n = 0; n < 150; n++)
+      slow.say({ id: 1_000 + n, op: "check", agent_id: "ann", resource_paths: paths });
+    expect([1006, 1013]).toContain(await slow.closed);
+    expect((await other.call("ping")).result).toEqual({});
+  });
+
+  test("may leave only so much unread: then who reads slowest is cut off, and not who reads", async () => {
+    const { port, manager } = await running({ maxUnreadBytes: 1_700_000 });
+    await holdMany(manager, 100);
+    const slow = await RawCaller.greeting(port);
+    const readers = await Promise.all(Array.from({ length: 4 }, () => RawCaller.greeting(port)));
+    await leaveUnread(slow);
+    for (const reader of readers) {
+      for (let n = 0; n < 2; n++)
+        expect((await reader.call("list", { limit: 100 })).result?.locks).toHaveLength(100);
+    }
+    expect([1006, 1013]).toContain(await slow.closed);
+    for (const reader of readers) expect((await reader.call("ping")).result).toEqual({});
   });
 });
 

@@ -1,5 +1,6 @@
 /** The WebSocket as a caller by hand sees it: who may come, what is refused, and that its answers are those of HTTP. */
 import { once } from "node:events";
+import { connect } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { createLockManager } from "../../src/create-lock-manager.js";
@@ -7,7 +8,7 @@ import { maxFrameBytes } from "../../src/protocol/wire.js";
 import { ManualClock } from "../support/manual-clock.js";
 import { intercept, latch } from "./intercept.js";
 import { RawCaller, refusedHandshake } from "./raw-caller.js";
-import { queueLength, startTestServer, type TestServer, until } from "./running-server.js";
+import { queueLength, readToEnd, startTestServer, type TestServer, until } from "./running-server.js";
 
 async function running(options: Parameters<typeof startTestServer>[0] = {}): Promise<TestServer> {
   const api = await startTestServer(options);
@@ -39,7 +40,58 @@ describe("the handshake", () => {
     const refusal = { status: 400, body: { code: "invalid", field: "handshake" } };
     expect(await refusedHandshake(port, { "sec-websocket-version": "7" })).toMatchObject(refusal);
     expect(await refusedHandshake(port, { "sec-websocket-key": "short" })).toMatchObject(refusal);
-    expect(await refusedHandshake(port, { upgrade: "h2c" })).toMatchObject(refusal);
+    for (const upgrade of ["h2c", "h2c, websocket"])
+      expect(await refusedHandshake(port, { upgrade })).toMatchObject({
+        status: 426,
+        body: { code: "invalid", field: "Upgrade" },
+      });
+  });
+
+  test("that offers another protocol is no handshake, and the request is answered as usual", async () => {
+    const api = await running();
+    const offer = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "AAMAAABk" };
+    const json = { resource_path: "/a", agent_id: "ann" };
+    expect((await api.post("/v1/locks", json, offer)).status).toBe(201);
+    const list = await api.get("/v1/locks", { headers: offer });
+    expect(list).toMatchObject({ status: 200, json: { locks: [json] } });
+    expect(await api.get("/nowhere", { headers: offer })).toMatchObject({ status: 404 });
+    expect(await api.get("/v1/locks", { headers: { ...offer, host: "evil.example" } })).toMatchObject({
+      status: 403,
+    });
+    // The connection is one of HTTP as before.
+    const socket = await api.socket();
+    const said = readToEnd(socket);
+    const head = `Host: 127.0.0.1\r\nUpgrade: h2c\r\nConnection: Upgrade`;
+    const body = JSON.stringify({ resource_path: "/b", agent_id: "ann" });
+    const chunk = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+    const kind = "Content-Type: application/json\r\nTransfer-Encoding: chunked";
+    socket.write(`POST /v1/locks HTTP/1.1\r\n${head}\r\n${kind}\r\n\r\n${chunk}`);
+    await once(socket, "data");
+    socket.write(`GET /v1/locks?prefix=/b HTTP/1.1\r\n${head}, close\r\n\r\n`);
+    expect((await said).match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 201", "HTTP/1.1 200"]);
+    expect(await api.manager.getLockCount()).toBe(2);
+  });
+
+  test("that is refused harms nobody when its caller is gone before the answer, and is not kept open when it stays", async () => {
+    const api = await running();
+    const lines = ["Host: evil.example", "Connection: Upgrade", "Upgrade: websocket"];
+    const request = `GET /v1/ws HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`;
+    for (let n = 0; n < 50; n++) {
+      const gone = await api.socket();
+      gone.write(request);
+      gone.resetAndDestroy();
+    }
+    const staying = connect({ port: api.port, host: "127.0.0.1", allowHalfOpen: true });
+    onTestFinished(() => void staying.destroy());
+    staying.write(request);
+    staying.resume();
+    await once(staying, "end");
+    // Whoever writes to an end that is gone is told so.
+    const told = once(staying, "error");
+    const writing = setInterval(() => staying.write("x"), 10);
+    expect((await told)[0]).toMatchObject({ code: expect.stringMatching(/EPIPE|ECONNRESET/) });
+    clearInterval(writing);
+    expect((await api.get("/healthz")).status).toBe(200);
   });
 
   test("is missing from a plain GET, which is told so", async () => {
@@ -269,6 +321,21 @@ describe("a message that is none of this protocol", () => {
     expect(await queueLength(manager, "/a")).toBe(1);
     caller.socket.terminate();
     await until(async () => (await queueLength(manager, "/a")) === 0);
+  });
+
+  test("an acquire whose id a call before it has as well ends with its caller all the same", async () => {
+    const { port, manager } = await running();
+    await manager.acquireLock("/a", "bob");
+    const caller = await RawCaller.to(port);
+    caller.say([
+      { id: 7, op: "stats" },
+      { id: 7, op: "acquire", resource_path: "/a", agent_id: "ann", timeout: "for ever" },
+    ]);
+    expect((await caller.answerTo(7)).result).toMatchObject({ locks: 1 });
+    await until(async () => (await queueLength(manager, "/a")) === 1);
+    caller.socket.terminate();
+    await until(async () => (await queueLength(manager, "/a")) === 0);
+    expect(await manager.getStats()).toMatchObject({ locks: 1, waiters: 0 });
   });
 });
 

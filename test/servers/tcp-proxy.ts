@@ -121,8 +121,15 @@ export class TcpProxy {
   }
 
   private carry(from: Socket, to: Socket, passage: () => Passage): void {
-    // Bytes stay in order when the delay grows shorter.
-    let due = 0;
+    // In order, whatever becomes of the delay: what comes later waits behind it.
+    const onTheWay: { readonly bytes: Buffer; readonly due: number }[] = [];
+    const arrive = (): void => {
+      while (onTheWay[0] !== undefined && onTheWay[0].due <= performance.now()) {
+        const { bytes } = onTheWay.shift()!;
+        if (to.writable) to.write(bytes);
+      }
+      if (onTheWay[0] !== undefined) setTimeout(arrive, onTheWay[0].due - performance.now());
+    };
     from.on("data", (bytes) => {
       const what = passage();
       if (what !== "pass" || this.stranded.has(from)) this.piecesLost++;
@@ -132,10 +139,8 @@ export class TcpProxy {
         to.destroy();
         return;
       }
-      const now = performance.now();
-      due = Math.max(due, now + this.delayMs);
-      if (due <= now) to.write(bytes);
-      else setTimeout(() => to.writable && to.write(bytes), due - now);
+      onTheWay.push({ bytes, due: performance.now() + this.delayMs });
+      if (onTheWay.length === 1) arrive();
     });
   }
 }

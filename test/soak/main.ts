@@ -17,6 +17,8 @@ const workers = 32;
 /** Until then caches fill and the longest ttl passes. In a short run, half of the time. */
 const mostWarmUp = 10;
 const sampleEveryMs = 5_000;
+/** After closing, for turns of the event loop that were asked for before. */
+const calmMs = 100;
 /** By so much the heap may seem to have grown since the warm-up: that much each, whichever is more. */
 const growthAllowed = { share: 0.05, bytes: 2 * 1024 * 1024 };
 
@@ -41,6 +43,7 @@ process.on("warning", (warning) => faults.push(`a warning: ${warning.message}`))
 const directory = await mkdtemp(join(tmpdir(), "engram-lock-soak-"));
 // What is there once and stays, such as the modules, is there before the first look.
 await closeAll(await openAll());
+await sleep(calmMs);
 const before = { resources: resources(), listeners: listeners() };
 
 const sites = await openAll();
@@ -49,7 +52,7 @@ const samples = await takeSamples();
 const calls = sites.map(({ name, load }) => `${load.calls} on the ${name} store`).join(", ");
 await closeAll(sites);
 await rm(directory, { recursive: true });
-await sleep(100);
+await sleep(calmMs);
 for (const [what, was, is] of [
   ["resources", before.resources, resources()],
   ["listeners", before.listeners, listeners()],

@@ -122,6 +122,7 @@ class Connection implements Pipe {
   readonly #clock: Clock;
   readonly #talk: Talk;
   readonly #all: Set<Connection>;
+  readonly #underWay: (() => void)[] = [];
   #isCut = false;
 
   constructor(
@@ -181,9 +182,11 @@ class Connection implements Pipe {
     this.#talk.end(forGood);
   }
 
+  /** What is done in one turn arrives in one piece, as over TCP: the other side has no turn between two frames of it. */
   #later(act: () => void): void {
+    if (this.#underWay.push(act) > 1) return;
     this.#clock.nextTurn(() => {
-      if (!this.#isCut) act();
+      for (const arrive of this.#underWay.splice(0)) if (!this.#isCut) arrive();
     });
   }
 }

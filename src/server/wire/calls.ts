@@ -45,6 +45,9 @@ function takes<Schema extends z.ZodType>(
 /** Calls that change nothing, and whose answers may be long. */
 export const looks: ReadonlySet<unknown> = new Set<Op>(["check", "list", "resource", "agent", "metrics"]);
 
+/** Calls that may wait. */
+export const waits: ReadonlySet<unknown> = new Set<Op>(["acquire", "acquire_multiple"]);
+
 export const calls: { readonly [Name in Op]: Run } = {
   acquire: takes(callSchemas.acquire, (caller, call) => {
     const agentId = required(caller.agent(call.agent_id));

@@ -5,25 +5,41 @@ const mostAtOnce = 8;
 /** Resolves with the answer, JSON. Never rejects. */
 type Look = () => Promise<string>;
 
+interface Waiting {
+  readonly look: Look;
+  readonly bytes: number;
+}
+
 export interface LooksParts {
   /** Enough waits to be read by the caller. */
   readonly isCrowded: () => boolean;
   readonly answer: (answer: string) => void;
+  /** An answer was made, and told unless it has to wait. */
+  readonly onMade: () => void;
 }
 
 export class Looks {
   readonly #parts: LooksParts;
-  #waiting: Look[] = [];
+  #waiting: Waiting[] = [];
   #answers: string[] = [];
   /** Begun, and their answers not told. */
   #open = 0;
+  #keptBytes = 0;
 
   constructor(parts: LooksParts) {
     this.#parts = parts;
   }
 
-  make(look: Look): void {
-    this.#waiting.push(look);
+  /** Of answers that were not told yet, and of calls that wait until they are. */
+  get keptBytes(): number {
+    return this.#keptBytes;
+  }
+
+  /** @param message what was asked, kept as long as it has to wait. */
+  make(look: Look, message: object): void {
+    const bytes = this.#open < mostAtOnce ? 0 : JSON.stringify(message).length;
+    this.#waiting.push({ look, bytes });
+    this.#keptBytes += bytes;
     this.goOn();
   }
 
@@ -32,14 +48,17 @@ export class Looks {
     const { isCrowded, answer } = this.#parts;
     while (this.#answers.length > 0 && !isCrowded()) {
       this.#open--;
-      answer(this.#answers.shift() ?? "");
+      const next = this.#answers.shift() ?? "";
+      this.#keptBytes -= next.length;
+      answer(next);
     }
     while (this.#open < mostAtOnce) {
-      const look = this.#waiting.shift();
-      if (look === undefined) return;
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
       this.#open++;
+      this.#keptBytes -= next.bytes;
       // oxlint-disable-next-line typescript/no-floating-promises -- It never rejects.
-      look().then(this.#made);
+      next.look().then(this.#made);
     }
   }
 
@@ -47,10 +66,13 @@ export class Looks {
   clear(): void {
     this.#waiting = [];
     this.#answers = [];
+    this.#keptBytes = 0;
   }
 
   readonly #made = (answer: string): void => {
     this.#answers.push(answer);
+    this.#keptBytes += answer.length;
     this.goOn();
+    this.#parts.onMade();
   };
 }

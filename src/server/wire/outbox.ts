@@ -16,6 +16,8 @@ export interface OutboxParts {
   readonly keeps: () => boolean;
   /** More has piled up than a caller that reads would let. */
   readonly onTooSlow: () => void;
+  /** Frames have gone out, or would have. */
+  readonly onFlushed: () => void;
 }
 
 /** More than this beside the longest answer, kept or not yet out of this process, is a caller that does not read. */
@@ -95,9 +97,11 @@ export class Outbox {
       this.#keptBytes += text.length;
     }
     this.#pipe?.send(text);
+    this.#parts.onFlushed();
   };
 
   clear(): void {
+    this.#pipe = undefined;
     this.#messages = [];
     this.#kept = [];
     this.#keptBytes = 0;

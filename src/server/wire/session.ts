@@ -6,7 +6,7 @@ import { type Op, seenSchema } from "../../protocol/wire.js";
 import { isExpected } from "../refusal-answer.js";
 import { theAgent } from "../request-agent.js";
 import type { Services } from "../services.js";
-import { type Caller, calls, looks } from "./calls.js";
+import { type Caller, calls, looks, waits } from "./calls.js";
 import { Cancellation } from "./cancellation.js";
 import { Looks } from "./looks.js";
 import { Outbox } from "./outbox.js";
@@ -14,6 +14,7 @@ import { closeCodes, type Pipe } from "./pipe.js";
 import { mostCalls, problemOfAny, tooManyCalls } from "./refusals.js";
 import { SessionLocks } from "./session-locks.js";
 import { Subscriptions } from "./subscriptions.js";
+import type { Share } from "./unread.js";
 
 /** Events and long answers are told no faster than this much of them is read. */
 const crowdedBytes = 256 * 1024;
@@ -33,6 +34,8 @@ export class Session implements Caller {
   readonly manager: LockManager;
   readonly subscriptions: Subscriptions;
   readonly locks: SessionLocks;
+  /** What is kept for the caller to read, as far as that is known. */
+  readonly unread: Share;
   readonly #services: Services;
   readonly #outbox: Outbox;
   readonly #looks: Looks;
@@ -43,8 +46,9 @@ export class Session implements Caller {
   #isOver = false;
   #whenIdle: (() => void) | undefined = undefined;
 
-  constructor(services: Services, terms: SessionTerms) {
+  constructor(services: Services, unread: Share, terms: SessionTerms) {
     this.#services = services;
+    this.unread = unread;
     this.manager = services.manager;
     this.id = terms.id;
     this.graceMs = terms.graceMs;
@@ -52,13 +56,15 @@ export class Session implements Caller {
     this.#outbox = new Outbox({
       head: () => `{"seen":${this.#seen},"store_time":"${this.manager.currentTime().toISOString()}"}`,
       keeps: () => this.graceMs > 0 && !this.#isOver,
-      onTooSlow: () => this.#cutOff(),
+      onTooSlow: () => this.cutOff(),
+      onFlushed: this.#countUnread,
     });
     const isCrowded = (): boolean => this.#outbox.waitingBytes > crowdedBytes;
     const tell = (message: string): void => this.#outbox.tell(message);
     this.subscriptions = new Subscriptions({ events: services.events, tell, isCrowded });
     this.locks = new SessionLocks(services, tell);
-    this.#looks = new Looks({ isCrowded, answer: (answer) => this.#answerLook(answer) });
+    const answer = (text: string): void => this.#answerLook(text);
+    this.#looks = new Looks({ isCrowded, answer, onMade: this.#countUnread });
   }
 
   /** Frames of the caller that were taken in. */
@@ -82,6 +88,7 @@ export class Session implements Caller {
     this.locks.told();
     this.#outbox.seen(seen);
     this.#outbox.attach(pipe);
+    this.#countUnread();
   }
 
   /** Whether it goes on over this connection, and not over another one or not at all. */
@@ -94,6 +101,7 @@ export class Session implements Caller {
     if (!this.isOn(pipe)) return false;
     this.#pipe = undefined;
     this.#outbox.detach();
+    this.#countUnread();
     return true;
   }
 
@@ -108,6 +116,7 @@ export class Session implements Caller {
   goOn(): void {
     this.subscriptions.readOn();
     this.#looks.goOn();
+    this.#countUnread();
   }
 
   /** Whoever waits leaves the queue, and what was granted and never told of, or was bound to this session, is given back. */
@@ -120,6 +129,7 @@ export class Session implements Caller {
     this.subscriptions.closeAll();
     this.#looks.clear();
     this.#outbox.clear();
+    this.#countUnread();
     this.#pipe = undefined;
     this.#noticeIdle();
   }
@@ -137,12 +147,17 @@ export class Session implements Caller {
     this.#pipe?.close(code, reason);
   }
 
-  #cutOff(): void {
+  /** Ends it, because its caller leaves too much unread. */
+  cutOff(): void {
     this.#services.log.warn({ session: this.#nameInLogs }, "a caller that does not read is cut off");
     const pipe = this.#pipe;
     this.end();
     pipe?.close(closeCodes.tooSlow, "Too much is waiting to be read.");
   }
+
+  readonly #countUnread = (): void => {
+    this.unread.set(this.#outbox.waitingBytes + this.#looks.keptBytes);
+  };
 
   // What the caller says
 
@@ -165,21 +180,23 @@ export class Session implements Caller {
       return;
     }
     this.#calls++;
+    // Any other call of the same id, begun before, says nothing about an acquire.
+    const waitId = waits.has(message.op) ? id : null;
     if (looks.has(message.op) && this.#calls <= mostCalls) {
-      this.#looks.make(() => this.#look(id, message));
+      this.#looks.make(() => this.#look(id, message), message);
       return;
     }
     try {
       const answer = this.#begin(message);
-      if (!(answer instanceof Promise)) this.#answer(id, answer);
+      if (!(answer instanceof Promise)) this.#answer(id, answer, waitId);
       else {
         answer.then(
-          (result: object) => this.#answer(id, result),
-          (error: unknown) => this.#refuseCall(id, error),
+          (result: object) => this.#answer(id, result, waitId),
+          (error: unknown) => this.#refuseCall(id, error, waitId),
         );
       }
     } catch (error) {
-      this.#refuseCall(id, error);
+      this.#refuseCall(id, error, waitId);
     }
   }
 
@@ -198,9 +215,9 @@ export class Session implements Caller {
     return calls[op](this, message);
   }
 
-  #answer(id: number | null, result: object): void {
+  #answer(id: number | null, result: object, waitId: number | null): void {
     if (!this.#isOver) this.#outbox.tell(resultOf(id, result));
-    this.#answered(id);
+    this.#answered(waitId);
   }
 
   #answerLook(answer: string): void {
@@ -208,14 +225,14 @@ export class Session implements Caller {
     this.#answered(null);
   }
 
-  #refuseCall(id: number | null, error: unknown): void {
+  #refuseCall(id: number | null, error: unknown, waitId: number | null): void {
     this.#refuse(id, error);
-    this.#answered(id);
+    this.#answered(waitId);
   }
 
-  #answered(id: number | null): void {
+  #answered(waitId: number | null): void {
     this.#calls--;
-    if (id !== null) this.#waiting.delete(id);
+    if (waitId !== null) this.#waiting.delete(waitId);
     this.#noticeIdle();
   }
 

@@ -4,6 +4,7 @@ import type { Cancel } from "../../clock/clock.js";
 import type { Services } from "../services.js";
 import { closeCodes, type Pipe } from "./pipe.js";
 import { Session } from "./session.js";
+import { Unread } from "./unread.js";
 
 /** How many sessions are waited for. Of more, the one that has been gone for longest ends. */
 const mostWaitedFor = 10_000;
@@ -13,10 +14,12 @@ export class Sessions {
   readonly #sessions = new Map<string, Session>();
   /** Those without a connection, longest first, with what keeps them from ending. */
   readonly #waitedFor = new Map<Session, Cancel>();
+  readonly #unread: Unread;
   #isDraining = false;
 
   constructor(services: Services) {
     this.#services = services;
+    this.#unread = new Unread(services.maxUnreadBytes, () => this.#makeRoom());
   }
 
   get size(): number {
@@ -28,7 +31,7 @@ export class Sessions {
   }
 
   begin(terms: { readonly agentId: string | undefined; readonly graceMs: number }): Session {
-    const session = new Session(this.#services, { id: randomUUID(), ...terms });
+    const session = new Session(this.#services, this.#unread.share(), { id: randomUUID(), ...terms });
     this.#sessions.set(session.id, session);
     return session;
   }
@@ -73,6 +76,30 @@ export class Sessions {
       session.close(closeCodes.goingAway, "The server is shutting down.");
       this.#end(session);
     }
+  }
+
+  /**
+   * Ends sessions whose callers are gone and have left something unread, the one that has been gone for longest before the others. When that is not
+   * enough it is the turn of whoever reads slowest, and not of whoever happens to be told something: a few that do not read must not cost the others theirs.
+   */
+  #makeRoom(): void {
+    for (const session of this.#waitedFor.keys()) {
+      if (!this.#unread.isTooMuch) return;
+      if (session.unread.bytes === 0) continue;
+      session.cutOff();
+      this.#end(session);
+    }
+    for (let slowest = this.#slowest(); slowest !== undefined; slowest = this.#slowest()) {
+      if (!this.#unread.isTooMuch) return;
+      slowest.cutOff();
+    }
+  }
+
+  #slowest(): Session | undefined {
+    let slowest: Session | undefined;
+    for (const session of this.#sessions.values())
+      if (session.unread.bytes > (slowest?.unread.bytes ?? 0)) slowest = session;
+    return slowest;
   }
 
   #stopWaiting(session: Session): void {

@@ -93,7 +93,7 @@ function digitsOf(revision: number): string {
 }
 
 export function commitReply(changes: readonly Change[], answer: unknown): CommitReply {
-  const [time, revision, refusals] = listOf(answer);
+  const [time, revision, refusals] = listOf(answer, 3);
   const applied: Outcome = { applied: true, revision: Number(revision) };
   const outcomes = changes.map((): Outcome => applied);
   for (const refusal of listOf(refusals)) {
@@ -109,7 +109,7 @@ export function commitReply(changes: readonly Change[], answer: unknown): Commit
 }
 
 export function readReply(query: Query, answer: unknown): ReadReply {
-  const [time, revision, values, ranges] = listOf(answer);
+  const [time, revision, values, ranges] = listOf(answer, 4);
   const found = listOf(values);
   return {
     entries: (query.keys ?? []).map((key, n) => entryOf(key, found[n])),
@@ -121,7 +121,7 @@ export function readReply(query: Query, answer: unknown): ReadReply {
 
 /** From a list of the keys of a range, and one of their values. */
 function entriesOf(range: unknown): Entry[] {
-  const [keys, values] = listOf(range).map(listOf);
+  const [keys, values] = listOf(range).map((list) => listOf(list));
   const entries: Entry[] = [];
   for (const [n, key] of (keys ?? []).entries()) {
     const entry = entryOf(String(key), values?.[n]);
@@ -137,9 +137,9 @@ function entryOf(key: string, text: unknown): Entry | undefined {
   return { key, revision: Number(text.slice(0, revisionDigits)), value };
 }
 
-/** A reply of our own scripts; anything else is a server that is none. */
-function listOf(answer: unknown): readonly unknown[] {
-  if (Array.isArray(answer)) return answer;
+/** A reply of our own scripts, of so many parts; anything else is a server that is none, or the answer to another question. */
+function listOf(answer: unknown, parts?: number): readonly unknown[] {
+  if (Array.isArray(answer) && (parts ?? answer.length) === answer.length) return answer;
   throw new TypeError("What answered is no Redis that runs our scripts.");
 }
 

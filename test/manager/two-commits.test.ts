@@ -1,0 +1,157 @@
+/** Where the store is a journey away, two commits may be under way. The second never depends on the first. */
+import { expect, test } from "vitest";
+import type { View } from "../../src/core/view.js";
+import { Pipeline } from "../../src/manager/pipeline.js";
+import { StoreClock } from "../../src/manager/store-clock.js";
+import { openMemoryStore } from "../../src/store/memory/memory-store.js";
+import type { Change, CommitReply, Store, StoreTraits } from "../../src/store/store.js";
+import { ManualClock } from "../support/manual-clock.js";
+
+const entry = { holders: [], queue: { head: 1, next: 2, waiting: 1, trees: 0 } };
+
+/** A pipeline on a store far away, whose commits arrive when the test lets them. */
+class FarAway {
+  /** The keys that each commit under way puts, in the order in which they were sent. */
+  readonly underWay: string[][] = [];
+  readonly done: string[] = [];
+  readonly #clock = new ManualClock();
+  readonly #store = openMemoryStore({ clock: this.#clock });
+  readonly #arrive: (() => void)[] = [];
+  readonly #pipeline: Pipeline;
+
+  constructor(sharedBy: StoreTraits["sharedBy"] = "network") {
+    const store: Store = {
+      traits: { ...this.#store.traits, sharedBy },
+      commit: (changes) => this.#commit(changes),
+      read: (query) => this.#store.read(query),
+      subscribe: (listener) => this.#store.subscribe(listener),
+      close: () => this.#store.close(),
+    };
+    this.#pipeline = new Pipeline({
+      store,
+      clock: this.#clock,
+      storeClock: new StoreClock(this.#clock),
+      retry: { maxRetries: 0, retryDelayMs: 1, retryBackoff: 1, retryJitterMs: 0 },
+      random: () => 0,
+      managerId: () => "m",
+      onHappened: () => undefined,
+      onCommitted: () => undefined,
+    });
+  }
+
+  async #commit(changes: readonly Change[]): Promise<CommitReply> {
+    this.underWay.push(changes.flatMap(({ put }) => put.map(({ key }) => key)));
+    await new Promise<void>((resolve) => this.#arrive.push(resolve));
+    this.underWay.shift();
+    return this.#store.commit(changes);
+  }
+
+  /** Writes the entries of these paths, once it has looked at those. */
+  async write(paths: readonly string[], looks: readonly string[] = []): Promise<void> {
+    await this.plan(paths.join(" "), (view) => {
+      for (const path of [...paths, ...looks]) view.lock(path);
+      for (const path of paths) view.putLock(path, entry);
+    });
+  }
+
+  async plan(name: string, plan: (view: View) => void): Promise<void> {
+    this.#pipeline.submit({
+      plan,
+      done: () => this.done.push(name),
+      fail: (error) => this.done.push(`${name}: ${String(error)}`),
+    });
+    await this.#clock.settle();
+  }
+
+  /** The commit that was sent first arrives, and is answered. */
+  async arrive(): Promise<void> {
+    this.#arrive.shift()?.();
+    await this.#clock.settle();
+  }
+}
+
+test("A commit is sent while another one is under way, and a third one waits.", async () => {
+  const far = new FarAway();
+  await far.write(["/a"]);
+  await far.write(["/b"]);
+  await far.write(["/c"]);
+  await far.write(["/d"]);
+  expect(far.underWay).toEqual([["lock/a"], ["lock/b"]]);
+
+  await far.arrive();
+  expect(far.done).toEqual(["/a"]);
+  expect(far.underWay).toEqual([["lock/b"], ["lock/c", "lock/d"]]);
+});
+
+test("On a store of this machine there is one at a time.", async () => {
+  const near = new FarAway("machine");
+  await near.write(["/a"]);
+  await near.write(["/b"]);
+  expect(near.underWay).toEqual([["lock/a"]]);
+});
+
+test("Many that come together share two commits, few go in one.", async () => {
+  const far = new FarAway();
+  const many = Array.from({ length: 40 }, (_, n) => `/${n}`);
+  await Promise.all(many.map((path) => far.write([path])));
+  expect(far.underWay.map((keys) => keys.length)).toEqual([20, 20]);
+
+  const quiet = new FarAway();
+  await Promise.all(many.slice(0, 16).map((path) => quiet.write([path])));
+  expect(quiet.underWay.map((keys) => keys.length)).toEqual([16]);
+});
+
+test("Whoever looks at, or writes, what a commit under way writes waits for it, and so does whoever writes what it looked at.", async () => {
+  const far = new FarAway();
+  await far.write(["/a"], ["/seen"]);
+  await far.write(["/a"]);
+  await far.write(["/b"], ["/a"]);
+  await far.write(["/seen"]);
+  expect(far.underWay).toEqual([["lock/a"]]);
+
+  await far.arrive();
+  expect(far.underWay).toEqual([["lock/a", "lock/b", "lock/seen"]]);
+  await far.arrive();
+  expect(far.done).toEqual(["/a", "/a", "/b", "/seen"]);
+});
+
+test("To look at the same is no reason to wait.", async () => {
+  const far = new FarAway();
+  await far.write(["/a"], ["/seen"]);
+  await far.write(["/b"], ["/seen"]);
+  expect(far.underWay).toEqual([["lock/a"], ["lock/b"]]);
+});
+
+test("Who waits for two commits is not overtaken by those who want only one of the two.", async () => {
+  const far = new FarAway();
+  await far.write(["/a"]);
+  await far.write(["/b"]);
+  await far.write(["/a", "/b"]);
+  await far.write(["/a"]);
+  await far.arrive();
+  expect(far.underWay).toEqual([["lock/b"]]);
+
+  await far.arrive();
+  expect(far.underWay).toEqual([["lock/a", "lock/b"]]);
+});
+
+test("What expects something of a range goes alone, and those who came later go after it.", async () => {
+  const far = new FarAway();
+  const wide = (view: View): void => {
+    view.range("lock/x/");
+    view.putLock("/x", entry);
+  };
+  await far.write(["/a"]);
+  await far.plan("wide", wide);
+  await far.write(["/b"]);
+  expect(far.underWay).toEqual([["lock/a"]]);
+
+  await far.arrive();
+  expect(far.underWay).toEqual([["lock/x", "lock/b"]]);
+  await far.write(["/c"]);
+  expect(far.underWay).toEqual([["lock/x", "lock/b"]]);
+
+  await far.arrive();
+  await far.arrive();
+  expect(far.done).toEqual(["/a", "wide", "/b", "/c"]);
+});
