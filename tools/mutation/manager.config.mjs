@@ -2,5 +2,5 @@
 import { partOf } from "./common.mjs";
 
 export default partOf("manager", [
-  "src/manager/{acquire-call,aftermath,batch,failures,happenings,hint,job,job-queue,pipeline,planner,store-clock,waiting-commands,waiting-room}.ts",
+  "src/manager/{acquire-call,aftermath,batch,commits,drafts,failures,happenings,hint,job,job-queue,pipeline,planner,store-clock,turns,waiting-commands,waiting-room}.ts",
 ]);

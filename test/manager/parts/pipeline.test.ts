@@ -8,16 +8,22 @@ import type { Command, Job } from "../../../src/manager/job.js";
 import { Pipeline } from "../../../src/manager/pipeline.js";
 import { StoreClock } from "../../../src/manager/store-clock.js";
 import { openMemoryStore } from "../../../src/store/memory/memory-store.js";
-import type { Change, CommitReply } from "../../../src/store/store.js";
+import type { Change, CommitReply, Store, StoreTraits } from "../../../src/store/store.js";
 import { FaultyStore } from "../../support/faulty-store.js";
 import { ManualClock } from "../../support/manual-clock.js";
 import { CountingStore } from "../counting-store.js";
 
-/** Keeps what is sent. */
+/** Keeps what is sent. As near as a store can be, so that one commit is under way at a time. */
 class RecordingStore extends CountingStore {
+  override readonly traits: StoreTraits;
   readonly sent: (readonly Change[])[] = [];
   /** Answers with this many outcomes too few. */
   isShort = false;
+
+  constructor(inner: Store) {
+    super(inner);
+    this.traits = { ...inner.traits, sharedBy: "process" };
+  }
 
   override async commit(changes: readonly Change[]): Promise<CommitReply> {
     this.sent.push(changes);
