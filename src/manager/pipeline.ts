@@ -37,10 +37,7 @@ export class Pipeline {
   readonly #queue: JobQueue;
   readonly #commits: Commits;
   readonly #turns: Turns;
-  /**
-   * How many commits may be under way. Where a commit is a journey, there are two, so that the store works on one while this process works on the other;
-   * where it is work of this process, two would only be smaller.
-   */
+  /** How many commits may be under way: with two, the store works on one while this process works on the other. */
   readonly #mostUnderWay: number;
   #scheduled = false;
   #serial = 1;
@@ -63,7 +60,7 @@ export class Pipeline {
     );
     this.#commits = new Commits(options, this.#failures);
     this.#turns = new Turns(this.#commits);
-    this.#mostUnderWay = options.store.traits.sharedBy === "network" ? 2 : 1;
+    this.#mostUnderWay = options.store.traits.commitsUnderWay ?? 1;
   }
 
   /**

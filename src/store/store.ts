@@ -98,6 +98,11 @@ export interface StoreTraits {
    * there is one clock.
    */
   readonly clockUncertaintyMs?: number;
+  /**
+   * How many commits of one manager may be under way. Left out: one at a time. More are for a store that takes them as they come; where each
+   * waits for the one before it, they would only be smaller.
+   */
+  readonly commitsUnderWay?: number;
 }
 
 /** `revision`: of the commit; 0 when it is not known. */

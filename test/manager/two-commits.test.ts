@@ -1,4 +1,4 @@
-/** Where the store is a journey away, two commits may be under way. The second never depends on the first. */
+/** Where the store takes them, two commits may be under way. The second never depends on the first. */
 import { expect, test } from "vitest";
 import type { View } from "../../src/core/view.js";
 import { Pipeline } from "../../src/manager/pipeline.js";
@@ -19,9 +19,9 @@ class FarAway {
   readonly #arrive: (() => void)[] = [];
   readonly #pipeline: Pipeline;
 
-  constructor(sharedBy: StoreTraits["sharedBy"] = "network") {
+  constructor(commitsUnderWay: StoreTraits["commitsUnderWay"] = 2) {
     const store: Store = {
-      traits: { ...this.#store.traits, sharedBy },
+      traits: { ...this.#store.traits, commitsUnderWay },
       commit: (changes) => this.#commit(changes),
       read: (query) => this.#store.read(query),
       subscribe: (listener) => this.#store.subscribe(listener),
@@ -83,8 +83,8 @@ test("A commit is sent while another one is under way, and a third one waits.", 
   expect(far.underWay).toEqual([["lock/b"], ["lock/c", "lock/d"]]);
 });
 
-test("On a store of this machine there is one at a time.", async () => {
-  const near = new FarAway("machine");
+test("On a store that says so there is one at a time.", async () => {
+  const near = new FarAway(1);
   await near.write(["/a"]);
   await near.write(["/b"]);
   expect(near.underWay).toEqual([["lock/a"]]);

@@ -96,7 +96,7 @@ export class FaultyStore implements Store {
     this.clock = clock;
     this.onFault = onFault ?? (() => undefined);
     // What can fail and be late is not within the process.
-    this.traits = { ...inner.traits, sharedBy: "network" };
+    this.traits = { ...inner.traits, sharedBy: "network", commitsUnderWay: 2 };
     this.random =
       random ??
       (() => {

@@ -75,6 +75,7 @@ class EtcdStore implements Store {
       promise: "correctness",
       maxKeysPerChange: address.maxTxnOps - reserved,
       clockUncertaintyMs,
+      commitsUnderWay: 2,
     };
     this.#clock = clock;
     this.#mostOperations = address.maxTxnOps;

@@ -56,6 +56,7 @@ class RedisStore implements Store {
       sharedBy: "network",
       promise: place.requireDurable ? "correctness" : "efficiency",
       maxKeysPerChange: 10_000,
+      commitsUnderWay: 2,
     };
     this.#connection = connection;
     this.#keys = keysOf(place);

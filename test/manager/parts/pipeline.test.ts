@@ -13,7 +13,7 @@ import { FaultyStore } from "../../support/faulty-store.js";
 import { ManualClock } from "../../support/manual-clock.js";
 import { CountingStore } from "../counting-store.js";
 
-/** Keeps what is sent. As near as a store can be, so that one commit is under way at a time. */
+/** Keeps what is sent, one commit at a time. */
 class RecordingStore extends CountingStore {
   override readonly traits: StoreTraits;
   readonly sent: (readonly Change[])[] = [];
@@ -22,7 +22,7 @@ class RecordingStore extends CountingStore {
 
   constructor(inner: Store) {
     super(inner);
-    this.traits = { ...inner.traits, sharedBy: "process" };
+    this.traits = { ...inner.traits, commitsUnderWay: 1 };
   }
 
   override async commit(changes: readonly Change[]): Promise<CommitReply> {
