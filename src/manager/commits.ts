@@ -3,6 +3,7 @@ import type { Clock } from "../clock/clock.js";
 import type { Happening } from "../core/happening.js";
 import type { Change, CommitReply, Outcome, Store } from "../store/store.js";
 import { changeOf } from "./batch.js";
+import { note } from "./drafts.js";
 import type { Failures } from "./failures.js";
 import type { Command, Group, Job } from "./job.js";
 import type { StoreClock } from "./store-clock.js";
@@ -117,12 +118,8 @@ export class Commits {
   }
 }
 
-/** Notes at each cell how many commits under way expect and write it. */
 function count(groups: readonly Group[], by: 1 | -1): void {
-  for (const { expected, written } of groups) {
-    for (const { cell } of expected) cell.expecting += by;
-    for (const { cell } of written) cell.writing += by;
-  }
+  for (const { expected, written } of groups) note(expected, written, by);
 }
 
 /** The jobs of a group that was not applied: each is tried on its own next, from what it reads then. */

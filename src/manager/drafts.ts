@@ -1,6 +1,12 @@
 /** What batches make of cells: a set of drafts for each batch, kept until it is settled, and used again. */
 import { type Cell, Draft } from "./job.js";
 
+/** Notes at each cell that one more, or one less, of those who come first expects or writes it: a commit under way, or a job that waits for one. */
+export function note(expected: readonly Draft[], written: readonly Draft[], by: 1 | -1): void {
+  for (const { cell } of expected) cell.expecting += by;
+  for (const { cell } of written) cell.writing += by;
+}
+
 /** Drafts kept from batch to batch. */
 const mostDrafts = 4_096;
 

@@ -133,7 +133,7 @@ export class Cell {
   learned = 0;
   /** Its draft in the batch that is planned. */
   draft: Draft | undefined = undefined;
-  /** How many commits under way expect it, and write it. */
+  /** How many commits under way, and jobs that wait for them, expect it, and write it. */
   expecting = 0;
   writing = 0;
 

@@ -3,6 +3,7 @@
  * waits until what it looks at, and what it writes, is in nobody's hands; and whoever comes behind it must not take that from it.
  */
 import type { Commits } from "./commits.js";
+import { note } from "./drafts.js";
 import type { Draft, Job } from "./job.js";
 
 export class Turns {
@@ -17,14 +18,14 @@ export class Turns {
   mustWait(job: Job): boolean {
     if (this.#commits.underWay === 0) return false;
     if (job.ranges.length === 0 && !meetsAnother(job)) return false;
-    keep(job, 1);
+    note(job.reads, job.writes, 1);
     this.#waiting.push(job);
     return true;
   }
 
   /** All are planned. */
   over(): void {
-    for (const job of this.#waiting) keep(job, -1);
+    for (const job of this.#waiting) note(job.reads, job.writes, -1);
     this.#waiting.length = 0;
   }
 }
@@ -35,9 +36,4 @@ function meetsAnother({ reads, writes }: Job): boolean {
 
 function isWritten({ cell }: Draft): boolean {
   return cell.writing > 0;
-}
-
-function keep({ reads, writes }: Job, by: 1 | -1): void {
-  for (const { cell } of reads) cell.expecting += by;
-  for (const { cell } of writes) cell.writing += by;
 }

@@ -44,13 +44,11 @@ export class SessionLocks implements EndListener {
 
   /** The caller is releasing these by itself: their end is no news. */
   leaving(locks: LockNames): void {
-    if (locks !== undefined)
-      for (const { lock_id } of locks) if (lock_id !== undefined) this.#leaving.add(lock_id);
+    for (const id of idsOf(locks)) this.#leaving.add(id);
   }
 
   left(locks: LockNames): void {
-    if (locks !== undefined)
-      for (const { lock_id } of locks) if (lock_id !== undefined) this.#leaving.delete(lock_id);
+    for (const id of idsOf(locks)) this.#leaving.delete(id);
   }
 
   /** There is a connection, over which the grants of before go out. */
@@ -85,4 +83,8 @@ export class SessionLocks implements EndListener {
 
 function nameOf({ lockId, resourcePath }: Named): string {
   return `${lockId} ${resourcePath}`;
+}
+
+function idsOf(locks: LockNames = []): readonly string[] {
+  return locks.flatMap(({ lock_id }) => lock_id ?? []);
 }

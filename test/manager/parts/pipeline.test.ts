@@ -1,7 +1,6 @@
 /** What the pipeline sends, in which order it answers, and what it makes of a conflict or a failure. */
 import { describe, expect, test } from "vitest";
 import { aboutHolder } from "../../../src/core/happening.js";
-import type { Holder } from "../../../src/core/records.js";
 import type { View } from "../../../src/core/view.js";
 import type { LockError } from "../../../src/errors.js";
 import type { Command, Job } from "../../../src/manager/job.js";
@@ -12,6 +11,7 @@ import type { Change, CommitReply, Store, StoreTraits } from "../../../src/store
 import { FaultyStore } from "../../support/faulty-store.js";
 import { ManualClock } from "../../support/manual-clock.js";
 import { CountingStore } from "../counting-store.js";
+import { holder } from "./holder.js";
 
 /** Keeps what is sent, one commit at a time. */
 class RecordingStore extends CountingStore {
@@ -31,17 +31,6 @@ class RecordingStore extends CountingStore {
     return this.isShort ? { ...reply, outcomes: reply.outcomes.slice(1) } : reply;
   }
 }
-
-const holder: Holder = {
-  lockId: "L1",
-  agentId: "ann",
-  mode: "exclusive",
-  scope: "resource",
-  token: 1,
-  acquiredAt: 0,
-  expiresAt: 1000,
-  ttlMs: 1000,
-};
 
 class Line {
   readonly clock = new ManualClock();

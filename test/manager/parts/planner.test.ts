@@ -1,21 +1,12 @@
 /** What a plan sees of earlier plans of its batch, what it leaves behind, and what the manager believes beside. */
 import { describe, expect, test } from "vitest";
 import { aboutHolder } from "../../../src/core/happening.js";
-import type { Holder, Queue } from "../../../src/core/records.js";
+import type { Queue } from "../../../src/core/records.js";
 import type { View } from "../../../src/core/view.js";
 import { Cell, Job, type ReadRange } from "../../../src/manager/job.js";
 import { type Missing, Planner } from "../../../src/manager/planner.js";
+import { holder } from "./holder.js";
 
-const holder: Holder = {
-  lockId: "L1",
-  agentId: "ann",
-  mode: "exclusive",
-  scope: "resource",
-  token: 1,
-  acquiredAt: 0,
-  expiresAt: 1000,
-  ttlMs: 1000,
-};
 const queue: Queue = { head: 1, next: 2, waiting: 1, trees: 0 };
 
 class Bench {
