@@ -34,6 +34,13 @@ const works = {
     }
   },
 
+  /** Opens the store's files and closes them again, so many times. */
+  async knock() {
+    const { openLog } = await import(new URL("identity.js", pathToFileURL(module)).href);
+    const { systemClock } = await import(new URL("../../clock/system-clock.js", pathToFileURL(module)).href);
+    for (let done = 0; done < Number(count); done += 1) await (await openLog(directory, systemClock)).close();
+  },
+
   /** Commits for ever, three keys at a time, and prints each number once it was acknowledged. */
   async commit(store) {
     const name = `${process.pid}`;
@@ -99,8 +106,9 @@ const works = {
 
 try {
   const store = await openEmbeddedStore(directory);
+  if (work === "knock") await store.close();
   await works[work]?.(store);
-  if (work !== "idle") await store.close();
+  if (work !== "idle" && work !== "knock") await store.close();
 } catch (thrown) {
   console.log(JSON.stringify(inWords(thrown)));
   process.exitCode = 1;

@@ -120,6 +120,30 @@ describe("An embedded store whose files are not as it left them", () => {
     await store.close();
   });
 
+  test("commits no more once its turnstile was replaced, and makes one that is missing", async () => {
+    const directory = await filled();
+    const store = await openEmbeddedStore(directory);
+    await rm(join(directory, "turnstile.mdb"));
+    await expect(store.commit([put("a")])).rejects.toThrow(/turnstile\.mdb was deleted or replaced/);
+    await store.close();
+    const again = await openEmbeddedStore(directory);
+    await apply(again, put("a"));
+    expect(await keysIn(again, { prefix: "" })).toHaveLength(keyCount + 1);
+    await again.close();
+  });
+
+  test("is refused when its turnstile is damaged, in words that say what to do", async () => {
+    const directory = await filled();
+    await truncate(join(directory, "turnstile.mdb"), 100);
+    await expect(openEmbeddedStore(directory)).rejects.toThrow(
+      /turnstile\.mdb is damaged: .* delete it when no process has the store open/,
+    );
+    await rm(join(directory, "turnstile.mdb"));
+    const store = await openEmbeddedStore(directory);
+    expect(await keysIn(store, { prefix: "" })).toHaveLength(keyCount);
+    await store.close();
+  });
+
   test("is whole or refused, never shorter, wherever its file is cut or zeroed", {
     timeout: 60_000,
   }, async () => {

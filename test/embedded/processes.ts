@@ -41,7 +41,7 @@ export interface Child {
   readonly ended: Promise<number | null>;
 }
 
-export type Work = "show" | "count" | "commit" | "look" | "listen" | "idle" | "obey";
+export type Work = "show" | "count" | "commit" | "look" | "listen" | "knock" | "idle" | "obey";
 
 export function startChild(
   directory: string,

@@ -25,6 +25,18 @@ describe("Several processes on one embedded store", () => {
     await store.close();
   });
 
+  test("lose no update while others open the store and close it all the time", {
+    timeout: 120_000,
+  }, async () => {
+    const directory = await scratch();
+    const counters = Array.from({ length: 3 }, () => startChild(directory, "count", { count: 400 }));
+    const others = Array.from({ length: 3 }, () => startChild(directory, "knock", { count: 500 }));
+    const children = [...counters, ...others];
+    expect(await Promise.all(children.map((child) => child.ended))).toEqual(Array(6).fill(0));
+    const counts = counters.flatMap((child) => child.lines.map((line) => Number(line.split(" ")[0])));
+    expect(counts.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 1200 }, (_, number) => number + 1));
+  });
+
   test("make a fresh folder's store only once, though they all open it at the same time", {
     timeout: 60_000,
   }, async () => {
@@ -35,7 +47,14 @@ describe("Several processes on one embedded store", () => {
     expect(await valueAt(store, "count")).toBe(24);
     await store.close();
     const files = await readdir(`${directory}/new`);
-    expect(files.toSorted()).toEqual(["engram-lock.json", "hint", "locks.mdb", "locks.mdb-lock"]);
+    expect(files.toSorted()).toEqual([
+      "engram-lock.json",
+      "hint",
+      "locks.mdb",
+      "locks.mdb-lock",
+      "turnstile.mdb",
+      "turnstile.mdb-lock",
+    ]);
   });
 
   test("hear soon what another process announces", { timeout: 30_000 }, async () => {

@@ -43,7 +43,7 @@ export class Database {
     let log: Log | undefined;
     watch();
     try {
-      log = await openLog(directory);
+      log = await openLog(directory, clock);
       const database = new Database(directory, clock, log);
       await database.#load();
       return database;

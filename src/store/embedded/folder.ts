@@ -5,7 +5,7 @@ import { type BigIntStats, existsSync, statSync, writeFileSync } from "node:fs";
 import { mkdir, realpath, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { refusal, unusableFolder } from "./failures.js";
-import { dataFile } from "./identity.js";
+import { dataFile, turnstileFile } from "./identity.js";
 
 /** Linux `f_type` of file systems that other machines write to as well: statfs(2), linux/magic.h. */
 const networkFileSystems = new Map([
@@ -69,34 +69,43 @@ const markFile = "failed-flush";
 
 export class FolderWatch {
   readonly #data: string;
+  readonly #turnstile: string;
   readonly #mark: string;
   readonly #directory: string;
   readonly #dataSeen: BigIntStats | undefined;
+  readonly #turnstileSeen: BigIntStats | undefined;
   readonly #markSeen: BigIntStats | undefined;
 
   constructor(directory: string) {
     this.#directory = directory;
     this.#data = join(directory, dataFile);
+    this.#turnstile = join(directory, turnstileFile);
     this.#mark = join(directory, markFile);
     this.#dataSeen = lookAt(this.#data);
+    this.#turnstileSeen = lookAt(this.#turnstile);
     this.#markSeen = lookAt(this.#mark);
   }
 
   /** Throws when the store is no longer the one that was opened. */
   requireSameData(): void {
-    if (same(this.#dataSeen, lookAt(this.#data))) return;
-    throw refusal(this.#directory, `${dataFile} was deleted or replaced while it was open. Open it again`);
+    this.#requireSame(dataFile, this.#data, this.#dataSeen);
   }
 
-  /** Throws as well when a process has met with a failed flush since. */
+  /** Throws as well when processes that open the store would come in through another turnstile, or a flush has failed since. */
   requireUnchanged(): void {
     this.requireSameData();
+    this.#requireSame(turnstileFile, this.#turnstile, this.#turnstileSeen);
     if (!same(this.#markSeen, lookAt(this.#mark), "mtimeNs")) {
       throw refusal(
         this.#directory,
         "a process failed to flush its writes to disk. Every process has to close the store and open it again",
       );
     }
+  }
+
+  #requireSame(name: string, file: string, seen: BigIntStats | undefined): void {
+    if (same(seen, lookAt(file))) return;
+    throw refusal(this.#directory, `${name} was deleted or replaced while it was open. Open it again`);
   }
 
   markFailedFlush(): void {

@@ -7,15 +7,19 @@
  */
 import { randomUUID } from "node:crypto";
 import { link, mkdtemp, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import type { Clock } from "../../clock/clock.js";
 import { faultOf } from "./data-file.js";
 import { codeOf, refusal } from "./failures.js";
+import { openPatiently } from "./lmdb-file.js";
 import { Log } from "./log.js";
+import { Turnstile } from "./turnstile.js";
 
 /** Raised when older programs could not read what this one writes. */
 const format = 1;
 const cardFile = "engram-lock.json";
 export const dataFile = "locks.mdb";
+export const turnstileFile = "turnstile.mdb";
 const note = "identity";
 
 interface Identity {
@@ -25,7 +29,7 @@ interface Identity {
 }
 
 /** Makes the folder's store if there is none, and opens its log when everything about it is as it was left. */
-export async function openLog(directory: string): Promise<Log> {
+export async function openLog(directory: string, clock: Clock): Promise<Log> {
   const card = await readCard(directory);
   if (card !== undefined) requireFormat(directory, cardFile, card);
   const file = join(directory, dataFile);
@@ -36,11 +40,11 @@ export async function openLog(directory: string): Promise<Log> {
         `${cardFile} says that it holds a store, but ${dataFile} is missing. Restore it, or delete ${cardFile} to begin without any locks`,
       );
     }
-    await create(directory);
+    await make(directory, dataFile, makeLog);
   }
   const fault = await faultOf(file);
   if (fault !== undefined) throw damaged(directory, fault);
-  const log = openFile(directory, file);
+  const log = await openFiles(directory, file, clock);
   try {
     const identity = log.note(note);
     if (!isIdentity(identity)) {
@@ -77,28 +81,52 @@ export function damaged(directory: string, fault: string, cause?: unknown): Erro
   );
 }
 
-function openFile(directory: string, file: string): Log {
+async function openFiles(directory: string, file: string, clock: Clock): Promise<Log> {
+  const turnstile = await openTurnstile(directory, clock);
   try {
-    return new Log(file);
+    return await openPatiently(clock, () => new Log(file, turnstile));
   } catch (error) {
+    await turnstile.close();
     throw damaged(directory, unreadable(error), error);
   }
 }
 
-/** Safe when several processes do it at once: one of them links its database into place, and all use that one. */
-async function create(directory: string): Promise<void> {
+/** Made anew when it is missing: there is nothing in it. */
+async function openTurnstile(directory: string, clock: Clock): Promise<Turnstile> {
+  const file = join(directory, turnstileFile);
+  if (!(await exists(file))) await make(directory, turnstileFile, makeTurnstile);
+  const fault = await faultOf(file);
+  if (fault === undefined) return openPatiently(clock, () => new Turnstile(file));
+  throw refusal(
+    directory,
+    `${turnstileFile} is damaged: ${fault}. There is nothing of worth in it: delete it when no process has the store open`,
+  );
+}
+
+async function makeTurnstile(file: string): Promise<void> {
+  const turnstile = new Turnstile(file);
+  turnstile.inscribe(`Keeps processes that open ${dataFile} from those that write to it.`);
+  await turnstile.close();
+}
+
+async function makeLog(file: string): Promise<void> {
+  const log = new Log(file, new Turnstile(join(dirname(file), turnstileFile)));
+  const identity: Identity = { program: "engram-lock", format, store: randomUUID() };
+  log.transact(() => {
+    log.writeNote(note, identity);
+    const nothing = { carried: [], put: [], removed: [], announced: [] };
+    log.append(1, { oldest: 1, revision: 0, storeTime: 0, ...nothing }, 1);
+  });
+  await log.close();
+}
+
+/** Safe when several processes do it at once: one of them links its file into place, and all use that one. */
+async function make(directory: string, name: string, write: (file: string) => Promise<void>): Promise<void> {
   const workshop = await mkdtemp(join(directory, "creating-"));
   try {
-    const made = join(workshop, dataFile);
-    const log = new Log(made);
-    const identity: Identity = { program: "engram-lock", format, store: randomUUID() };
-    log.transact(() => {
-      log.writeNote(note, identity);
-      const nothing = { carried: [], put: [], removed: [], announced: [] };
-      log.append(1, { oldest: 1, revision: 0, storeTime: 0, ...nothing }, 1);
-    });
-    await log.close();
-    await link(made, join(directory, dataFile)).catch((error: unknown) => {
+    const made = join(workshop, name);
+    await write(made);
+    await link(made, join(directory, name)).catch((error: unknown) => {
       if (codeOf(error) !== "EEXIST") throw error;
     });
     await flushFolder(directory);

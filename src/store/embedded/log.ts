@@ -1,31 +1,16 @@
 /** The database file: numbered rows without gaps, and a few named notes beside them. */
-import { open, type RootDatabase } from "lmdb";
-import { mayWait, waitsNoMore } from "./nudge.js";
+import { type LmdbFile, openLmdb } from "./lmdb-file.js";
 import { encodeRow, type Row } from "./row.js";
-
-/** Address space, not disk. LMDB would grow a smaller map on its own, but then every process has to map the file anew. */
-const mapSize = 2 ** 36;
-/** Each process that reads takes one place. */
-const maxReaders = 1024;
+import type { Turnstile } from "./turnstile.js";
 
 export class Log {
-  readonly #db: RootDatabase<Buffer, number | string>;
+  readonly #turnstile: Turnstile;
+  readonly #db: LmdbFile;
 
-  /** `overlappingSync: false`: a transaction has ended only when its pages, and then the page that makes them valid, are on disk. */
-  constructor(file: string) {
-    mayWait();
-    try {
-      this.#db = open({
-        path: file,
-        noSubdir: true,
-        encoding: "binary",
-        overlappingSync: false,
-        mapSize,
-        maxReaders,
-      });
-    } finally {
-      waitsNoMore();
-    }
+  /** From now on the turnstile belongs to the log, unless this throws. */
+  constructor(file: string, turnstile: Turnstile) {
+    this.#turnstile = turnstile;
+    this.#db = turnstile.pass(() => openLmdb(file));
   }
 
   /** Lets the following reads see whatever any process has committed by now. */
@@ -74,19 +59,11 @@ export class Log {
   }
 
   /**
-   * Runs the work while no other process writes, and returns once what it wrote is flushed to disk. What it reads is what
+   * Runs the work while no other process writes or opens the log, and returns once what it wrote is flushed to disk. What it reads is what
    * was committed last. When the work throws, nothing was written.
    */
   transact<T>(work: () => T): T {
-    mayWait();
-    try {
-      return this.#db.transactionSync(() => {
-        waitsNoMore();
-        return work();
-      });
-    } finally {
-      waitsNoMore();
-    }
+    return this.#turnstile.pass(() => this.#db.transactionSync(work));
   }
 
   /** False when LMDB refuses even to read, as it does after some failed writes. */
@@ -106,7 +83,8 @@ export class Log {
     this.#db.readerCheck();
   }
 
-  close(): Promise<void> {
-    return this.#db.close();
+  async close(): Promise<void> {
+    await this.#db.close();
+    await this.#turnstile.close();
   }
 }

@@ -1,20 +1,38 @@
 // LMDB, with the moments named at which a process may be killed.
 
-import { open as openLmdb } from "lmdb";
+import { basename } from "node:path";
+import { openAsClass as openLmdb } from "lmdb";
 import { duringFlush, reach } from "./failpoints.mjs";
 
 /** @typedef {import("lmdb").RootDatabase<Buffer, number | string>} Database */
 /** @typedef {(...args: any[]) => any} Method */
 
-/** @type {(options: import("lmdb").RootDatabaseOptionsWithPath) => Database} */
-export function open(options) {
-  const database = /** @type {Database} */ (openLmdb(options));
+/** @type {(options: import("lmdb").RootDatabaseOptionsWithPath) => new (name: null, settings: object) => Database} */
+export function openAsClass(options) {
+  reach("opening");
+  const Database = /** @type {new (name: null, settings: object) => Database} */ (
+    /** @type {unknown} */ (openLmdb(options))
+  );
+  const isLog = basename(options.path ?? "") === "locks.mdb";
+  return class extends Database {
+    /** @param {null} name @param {object} settings */
+    constructor(name, settings) {
+      reach("opening");
+      super(name, settings);
+      reach("opening");
+      if (isLog) nameMoments(this);
+    }
+  };
+}
+
+/** @param {Database} database */
+function nameMoments(database) {
   const { transactionSync } = database;
   const { putSync, removeSync, get, doesExist } =
     /** @type {{ putSync: Method, removeSync: Method, get: Method, doesExist: Method }} */ (database);
   /** Whether the row that this process had last is gone, so that it reads the log anew. */
   let isBehind = false;
-  return Object.assign(database, {
+  Object.assign(database, {
     /** @type {<T>(work: () => T) => T} */
     transactionSync(work) {
       reach("before-transaction");

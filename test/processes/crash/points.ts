@@ -7,6 +7,7 @@ export const points = [
   "after-flush",
   "cleaning",
   "creating",
+  "opening",
   "catching-up",
   "reading-anew",
   // From outside, when it has been stopped for a moment: if it was waiting for its turn to write, it was woken in vain.
@@ -34,7 +35,8 @@ const most: Record<Point, number> = {
   "during-flush": 60,
   "after-flush": 60,
   cleaning: 40,
-  creating: 8,
+  creating: 12,
+  opening: 6,
   "catching-up": 40,
   "reading-anew": 40,
   waiting: 200,

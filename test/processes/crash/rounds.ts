@@ -87,11 +87,15 @@ class Run {
       this.ledger.acknowledged += acknowledged;
       return faults;
     }
+    const { point } = doom;
+    const isBusy = point === "opening";
+    if (isBusy) for (const load of this.#others) load.go(round);
     const victim = startLoad(this.#url, this.ledger, doom);
     this.#victim = victim;
-    await victim.ready();
-    for (const load of [victim, ...this.#others]) load.go(round);
-    const { point } = doom;
+    if (!isBusy) {
+      await victim.ready();
+      for (const load of [victim, ...this.#others]) load.go(round);
+    }
     if (point === "any-moment" || point === "waiting") {
       await victim.steps(doom.nth);
       if (point === "waiting") {
