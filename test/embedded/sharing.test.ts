@@ -29,12 +29,12 @@ describe("Several processes on one embedded store", () => {
     timeout: 120_000,
   }, async () => {
     const directory = await scratch();
-    const counters = Array.from({ length: 3 }, () => startChild(directory, "count", { count: 400 }));
-    const others = Array.from({ length: 3 }, () => startChild(directory, "knock", { count: 500 }));
+    const counters = Array.from({ length: 3 }, () => startChild(directory, "count", { count: 700 }));
+    const others = Array.from({ length: 3 }, () => startChild(directory, "knock", { count: 1500 }));
     const children = [...counters, ...others];
     expect(await Promise.all(children.map((child) => child.ended))).toEqual(Array(6).fill(0));
     const counts = counters.flatMap((child) => child.lines.map((line) => Number(line.split(" ")[0])));
-    expect(counts.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 1200 }, (_, number) => number + 1));
+    expect(counts.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 2100 }, (_, number) => number + 1));
   });
 
   test("make a fresh folder's store only once, though they all open it at the same time", {
