@@ -1,4 +1,7 @@
-/** One listener per abort signal, however many calls were given it: ten thousand listeners on one signal would be a leak in the making. */
+/**
+ * One listener per `AbortSignal`, however many calls were given it: ten thousand listeners on one signal would be a leak in the making. What only behaves
+ * like a signal belongs to one call, and is listened to as it is.
+ */
 
 /** An `AbortSignal`, or what behaves like one: making a real one costs more than a whole acquire. */
 export interface CallSignal {
@@ -18,6 +21,10 @@ export class Aborts {
 
   /** Calls back once when the signal aborts. The signal must not be aborted yet. */
   add(signal: CallSignal, callback: () => void): void {
+    if (!(signal instanceof AbortSignal)) {
+      signal.addEventListener("abort", callback, { once: true });
+      return;
+    }
     const known = this.#listening.get(signal);
     if (known !== undefined) {
       known.callbacks.add(callback);
@@ -33,6 +40,10 @@ export class Aborts {
   }
 
   remove(signal: CallSignal, callback: () => void): void {
+    if (!(signal instanceof AbortSignal)) {
+      signal.removeEventListener("abort", callback);
+      return;
+    }
     const known = this.#listening.get(signal);
     if (known === undefined) return;
     known.callbacks.delete(callback);

@@ -40,6 +40,11 @@ export class ChurnMap<Key, Item> {
     return true;
   }
 
+  clear(): void {
+    this.#map = new Map();
+    this.#empty = 0;
+  }
+
   *values(): IterableIterator<Item> {
     for (const item of this.#map.values()) if (item !== undefined) yield item;
   }

@@ -1,5 +1,6 @@
 /** Calls of the server: each is answered once, whatever becomes of the connections meanwhile, or refused in time. */
 import { Aborts } from "../aborts.js";
+import { ChurnMap } from "../churn-map.js";
 import type { Clock } from "../clock/clock.js";
 import { TimerWheel } from "../clock/timer-wheel.js";
 import { invalid, LockError } from "../errors.js";
@@ -15,6 +16,7 @@ import {
   type Pending,
   PendingFor,
   type PendingOwner,
+  type Receiver,
   strange,
 } from "./pending.js";
 
@@ -41,7 +43,7 @@ export class Calls implements PendingOwner {
   readonly #link: Link;
   readonly #wheel: TimerWheel;
   readonly #aborts = new Aborts();
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new ChurnMap<number, Pending>();
   #lastId = 0;
   #closed: LockError | undefined = undefined;
   #isClosing = false;
@@ -80,23 +82,36 @@ export class Calls implements PendingOwner {
    */
   make<Answer>(call: Call, expected: Expected<Answer>): Promise<Answered<Answer>> {
     return new Promise((resolve, reject) => {
-      this.requireOpen();
-      if (this.#isClosing && call.waitMs !== undefined) throw closed();
-      const { signal } = call;
-      if (signal?.aborted) throw aborted(call, signal.reason, 0);
-      const now = this.#clock.monotonic();
-      const pending = new PendingFor(this, ++this.#lastId, call, now, expected, resolve, reject);
-      const message = pending.message();
-      checkLength(message);
-      this.#pending.set(pending.id, pending);
-      this.#wheel.set(pending, now + (call.waitMs ?? 0) + answerTimeoutMs);
-      if (signal !== undefined) {
-        pending.onAbort = () => this.#onAborted(pending);
-        this.#aborts.add(signal, pending.onAbort);
-      }
-      pending.isSent = this.#link.isUp;
-      this.#link.send(message);
+      this.begin(call, expected, { resolve, reject });
     });
+  }
+
+  /** The same, for who wants to be told without a promise. */
+  begin<Answer>(call: Call, expected: Expected<Answer>, receiver: Receiver<Answer>): void {
+    try {
+      this.#begin(call, expected, receiver);
+    } catch (error) {
+      receiver.reject(error, false);
+    }
+  }
+
+  #begin<Answer>(call: Call, expected: Expected<Answer>, receiver: Receiver<Answer>): void {
+    this.requireOpen();
+    if (this.#isClosing && call.waitMs !== undefined) throw closed();
+    const { signal } = call;
+    if (signal?.aborted) throw aborted(call, signal.reason, 0);
+    const now = this.#clock.monotonic();
+    const pending = new PendingFor(this, ++this.#lastId, call, now, expected, receiver);
+    const message = pending.message();
+    checkLength(message);
+    this.#pending.set(pending.id, pending);
+    this.#wheel.set(pending, now + (call.waitMs ?? 0) + answerTimeoutMs);
+    if (signal !== undefined) {
+      pending.onAbort = () => this.#onAborted(pending);
+      this.#aborts.add(signal, pending.onAbort);
+    }
+    pending.isSent = this.#link.isUp;
+    this.#link.send(message);
   }
 
   /** An acquire of the path by the agent has no answer yet, and its caller waits for one. */
@@ -137,13 +152,14 @@ export class Calls implements PendingOwner {
     if (pending === undefined) return;
     this.#pending.delete(pending.id);
     this.#wheel.remove(pending);
+    this.#ignoreSignal(pending);
     if ("result" in message) {
-      this.#ignoreSignal(pending);
       pending.settle(message.result);
       return;
     }
     const { data } = problemSchema.safeParse("error" in message ? message.error : undefined);
-    this.#refuse(pending, data === undefined ? strange(pending.call) : errorOf(data));
+    if (data === undefined) pending.refuse(strange(pending.call));
+    else pending.refused(errorOf(data));
   }
 
   /** The caller hears no more of it, the server is told, and what comes of it all the same is heard by `onLate`. */

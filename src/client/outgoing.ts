@@ -7,6 +7,12 @@ const frameLength = 20_000;
 const mostUntold = 64;
 const mostUntoldLength = 32 * 1024;
 
+/**
+ * So many rounds of microtasks go by without a new message before a frame goes out. Answers of different calls reach their callers after chains of promises
+ * of different lengths, and what these callers say next belongs into one frame.
+ */
+const mostIdleRounds = 12;
+
 /** Where frames go. */
 export interface Way {
   /** What is said while there is no connection waits for one. */
@@ -25,6 +31,7 @@ export class Outgoing {
   readonly #way: Way;
   #messages: string[] = [];
   #gathered = 0;
+  #idleRounds = 0;
   #isGathering = false;
   #kept: Frame[] = [];
   #made = 0;
@@ -51,6 +58,7 @@ export class Outgoing {
     if (this.#isGathering) return;
     this.#isGathering = true;
     this.#gathered = 0;
+    this.#idleRounds = 0;
     queueMicrotask(this.#gather);
   }
 
@@ -120,10 +128,13 @@ export class Outgoing {
     this.#untoldLength = 0;
   }
 
-  /** Waits until a turn of microtasks has nothing to add. */
+  /** Waits until nobody has anything to add. */
   readonly #gather = (): void => {
     if (this.#messages.length > this.#gathered) {
       this.#gathered = this.#messages.length;
+      this.#idleRounds = 0;
+    }
+    if (this.#idleRounds++ < mostIdleRounds) {
       queueMicrotask(this.#gather);
       return;
     }

@@ -33,6 +33,13 @@ export interface Answered<Answer> {
   readonly repeated: boolean;
 }
 
+/** Who is told how it ended. */
+export interface Receiver<Answer> {
+  resolve(answered: Answered<Answer>): void;
+  /** @param byServer the server refused it; otherwise no answer came, or nobody waits for it any more. */
+  reject(error: unknown, byServer: boolean): void;
+}
+
 export interface PendingOwner {
   onTimeUp(pending: Pending): void;
 }
@@ -70,6 +77,8 @@ export abstract class Pending extends Timed {
   }
 
   abstract settle(result: unknown): void;
+  /** The server did. */
+  abstract refused(error: unknown): void;
   abstract refuse(error: unknown): void;
 
   onDue(): void {
@@ -79,8 +88,7 @@ export abstract class Pending extends Timed {
 
 export class PendingFor<Answer> extends Pending {
   readonly #expected: Expected<Answer>;
-  readonly #resolve: (answered: Answered<Answer>) => void;
-  readonly #reject: (error: unknown) => void;
+  readonly #receiver: Receiver<Answer>;
 
   constructor(
     owner: PendingOwner,
@@ -88,28 +96,30 @@ export class PendingFor<Answer> extends Pending {
     call: Call,
     begunAt: number,
     expected: Expected<Answer>,
-    resolve: (answered: Answered<Answer>) => void,
-    reject: (error: unknown) => void,
+    receiver: Receiver<Answer>,
   ) {
     super(owner, id, call, begunAt);
     this.#expected = expected;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#receiver = receiver;
   }
 
   settle(result: unknown): void {
     const { schema, onAnswer, onLate } = this.#expected;
     const { success, data } = schema.safeParse(result);
-    if (!success) this.#reject(strange(this.call));
+    if (!success) this.refuse(strange(this.call));
     else if (this.isForsaken) onLate?.(data);
     else {
       onAnswer?.(data);
-      this.#resolve({ answer: data, repeated: this.isRepeated });
+      this.#receiver.resolve({ answer: data, repeated: this.isRepeated });
     }
   }
 
+  refused(error: unknown): void {
+    this.#receiver.reject(error, true);
+  }
+
   refuse(error: unknown): void {
-    this.#reject(error);
+    this.#receiver.reject(error, false);
   }
 }
 

@@ -1,4 +1,5 @@
 /** What is asked of the server for locks, and what its answers mean for those that are held here. */
+import type { z } from "zod";
 import type { Clock } from "../clock/clock.js";
 import { toMilliseconds } from "../duration.js";
 import { invalid, LockError } from "../errors.js";
@@ -10,7 +11,7 @@ import type {
   ForceReleaseOptions,
   Lock,
 } from "../lock-manager.js";
-import { lockFromJson, locksSchema } from "../protocol/lock.js";
+import { type LockJson, lockFromJson, locksSchema } from "../protocol/lock.js";
 import { releasedSchema } from "../protocol/release.js";
 import type { Calls } from "./calls.js";
 import type { FollowUps } from "./follow-ups.js";
@@ -19,6 +20,7 @@ import { acquireCall, type Paths } from "./remote-acquire.js";
 import type { RemoteLock } from "./remote-lock.js";
 import type { RemoteLocks } from "./remote-locks.js";
 import type { RemoteViews } from "./remote-views.js";
+import { SharedCalls } from "./shared-calls.js";
 import { Unwanted } from "./unwanted.js";
 
 /** A change is carried out within this, or never (the patience of the lock manager, and a little for the way). */
@@ -36,11 +38,25 @@ export interface CommandsParts {
 
 export class RemoteCommands {
   readonly #parts: CommandsParts;
+  readonly #releases: SharedCalls<z.output<typeof releasedSchema>, boolean>;
+  readonly #extensions: SharedCalls<z.output<typeof locksSchema>, LockJson | undefined>;
   readonly #unwanted: Unwanted;
 
   constructor(parts: CommandsParts) {
     this.#parts = parts;
     const { calls, followUps } = parts;
+    this.#releases = new SharedCalls({
+      op: "release",
+      calls,
+      schema: releasedSchema,
+      oneOf: ({ released }, place) => released[place] === true,
+    });
+    this.#extensions = new SharedCalls({
+      op: "extend",
+      calls,
+      schema: locksSchema,
+      oneOf: ({ locks }, place) => locks[place],
+    });
     this.#unwanted = new Unwanted({
       isHeld: ({ resourcePath, lockId }) => this.#held.find(resourcePath, lockId) !== undefined,
       isAskedFor: ({ resourcePath, agentId }) => calls.isAsking(resourcePath, agentId),
@@ -79,22 +95,17 @@ export class RemoteCommands {
     lockId: string,
     options: CallOptions = {},
   ): Promise<boolean> {
-    const call: Call = {
-      op: "release",
-      kind: "change",
-      fields: { agent_id: agentId, locks: [{ resource_path: resourcePath, lock_id: lockId }] },
-      signal: options.signal,
-    };
+    const named = { resource_path: resourcePath, lock_id: lockId };
     const remote = this.#held.find(resourcePath, lockId);
     const grants = remote?.grants;
-    const { answer, repeated } = await this.#parts.calls.make(call, { schema: releasedSchema });
+    const { answer, repeated } = await this.#releases.make(named, { agent_id: agentId }, options.signal);
     const inHand = this.#held.find(resourcePath, lockId);
     if (inHand !== undefined && inHand === remote && inHand.grants === grants)
       inHand.end(() => wasReleased(resourcePath, agentId, lockId));
     // It was acquired again meanwhile: only the server knows which came first.
     else if (inHand !== undefined) this.#parts.followUps.add(this.#lookAfter(agentId, [inHand]));
     // Whoever finds nothing the second time may have released it the first time, when no answer came.
-    return repeated || answer.released[0] === true;
+    return repeated || answer;
   }
 
   async extend(
@@ -105,19 +116,14 @@ export class RemoteCommands {
     options: CallOptions = {},
   ): Promise<Lock> {
     if (typeof ttl === "number" && !Number.isFinite(ttl)) throw invalid("ttl", ttl, "a finite duration");
-    const call: Call = {
-      op: "extend",
-      kind: "change",
-      fields: { agent_id: agentId, ttl, locks: [{ resource_path: resourcePath, lock_id: lockId }] },
-      signal: options.signal,
-    };
+    const named = { resource_path: resourcePath, lock_id: lockId };
     const remote = this.#held.find(resourcePath, lockId);
     const isKnown = remote?.openExtension(spanOf(ttl) ?? remote.lock.ttlMs);
     try {
-      const { answer } = await this.#parts.calls.make(call, { schema: locksSchema });
-      const [lock] = answer.locks.map(lockFromJson);
-      if (lock === undefined)
+      const { answer } = await this.#extensions.make(named, { agent_id: agentId, ttl }, options.signal);
+      if (answer === undefined)
         throw new LockError("outcome_unknown", "The server answered an extension with no lock.");
+      const lock = lockFromJson(answer);
       isKnown?.();
       remote?.prolong(lock);
       return lock;

@@ -1,4 +1,5 @@
 /** The locks that this process acquired from a server. Handles of one lock are counted: the last one to be released releases it. */
+import { ChurnMap } from "../churn-map.js";
 import type { Clock } from "../clock/clock.js";
 import { TimerWheel } from "../clock/timer-wheel.js";
 import { LockError } from "../errors.js";
@@ -20,8 +21,8 @@ export class RemoteLocks {
   readonly #timers: TimerWheel;
   readonly #surroundings: RemoteLockParts;
   /** By lock id and path: a lock id names a lock only together with its path. */
-  readonly #held = new Map<string, RemoteLock>();
-  readonly #autoExtended = new Set<RemoteLock>();
+  readonly #held = new ChurnMap<string, RemoteLock>();
+  readonly #autoExtended = new ChurnMap<RemoteLock, RemoteLock>();
 
   constructor(parts: RemoteLocksParts) {
     this.#parts = parts;
@@ -53,7 +54,7 @@ export class RemoteLocks {
     remote.grants++;
     if (autoExtend) {
       remote.autoExtend = true;
-      this.#autoExtended.add(remote);
+      this.#autoExtended.set(remote, remote);
     }
     remote.prolong(lock);
     return new RemoteHandle(remote, this.#keeper);
@@ -100,7 +101,7 @@ export class RemoteLocks {
   /** Extends with the one whose time has come all those whose time comes soon, so that they share a frame. */
   readonly #extendDue = (): void => {
     const now = this.#parts.clock.monotonic();
-    for (const remote of this.#autoExtended) {
+    for (const remote of this.#autoExtended.values()) {
       const isSoon = remote.extendAt <= now + remote.lock.ttlMs / 6;
       if (isSoon && !remote.isExtending) this.#extend(remote);
     }

@@ -16,7 +16,7 @@ export class LoopbackServer {
   readonly #clock: Clock;
   readonly #connections = new Set<Connection>();
   /** Frames that got to the server. */
-  framesTaken = 0;
+  readonly framesTaken: string[] = [];
   /** Called before each frame is delivered, either way; it may cut the connections. */
   beforeFrame: () => void = () => {};
   isDeaf = false;
@@ -147,7 +147,7 @@ class Connection implements Pipe {
     this.#later(() => {
       this.#server.beforeFrame();
       if (this.#isCut) return;
-      this.#server.framesTaken++;
+      this.#server.framesTaken.push(frame);
       this.#talk.receive(frame);
     });
   }

@@ -1,4 +1,5 @@
 /** The locks that a session acquired. Its caller is told when one ends, and what nobody is left to have is given back. */
+import { ChurnMap } from "../../churn-map.js";
 import type { LockError } from "../../errors.js";
 import type { AcquiredLock } from "../../lock-manager.js";
 import { Handle } from "../../manager/handle.js";
@@ -18,9 +19,9 @@ export class SessionLocks implements EndListener {
   readonly #services: Services;
   readonly #tell: (message: string) => void;
   /** Ids of locks that the caller releases just now. */
-  readonly #leaving = new Set<string>();
+  readonly #leaving = new ChurnMap<string, true>();
   /** By lock id and path. */
-  readonly #bound = new Map<string, AcquiredLock>();
+  readonly #bound = new ChurnMap<string, AcquiredLock>();
   /** Granted while there was no connection. */
   #untold: AcquiredLock[] = [];
   #isOver = false;
@@ -43,12 +44,12 @@ export class SessionLocks implements EndListener {
   }
 
   /** The caller is releasing these by itself: their end is no news. */
-  leaving(locks: LockNames): void {
-    for (const id of idsOf(locks)) this.#leaving.add(id);
+  leaving(locks: LockNames = []): void {
+    for (const { lock_id } of locks) if (lock_id !== undefined) this.#leaving.set(lock_id, true);
   }
 
-  left(locks: LockNames): void {
-    for (const id of idsOf(locks)) this.#leaving.delete(id);
+  left(locks: LockNames = []): void {
+    for (const { lock_id } of locks) if (lock_id !== undefined) this.#leaving.delete(lock_id);
   }
 
   /** There is a connection, over which the grants of before go out. */
@@ -83,8 +84,4 @@ export class SessionLocks implements EndListener {
 
 function nameOf({ lockId, resourcePath }: Named): string {
   return `${lockId} ${resourcePath}`;
-}
-
-function idsOf(locks: LockNames = []): readonly string[] {
-  return locks.flatMap(({ lock_id }) => lock_id ?? []);
 }

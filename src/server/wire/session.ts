@@ -1,4 +1,5 @@
 /** One caller's talk with the server, over one connection after another. */
+import { ChurnMap } from "../../churn-map.js";
 import { invalid, LockError } from "../../errors.js";
 import type { AcquiredLock, LockManager } from "../../lock-manager.js";
 import { parseAs } from "../../protocol/validation.js";
@@ -39,7 +40,7 @@ export class Session implements Caller {
   readonly #services: Services;
   readonly #outbox: Outbox;
   readonly #looks: Looks;
-  readonly #waiting = new Map<number, Cancellation>();
+  readonly #waiting = new ChurnMap<number, Cancellation>();
   #pipe: Pipe | undefined = undefined;
   #seen = 0;
   #calls = 0;
