@@ -24,7 +24,7 @@ export interface Pace {
 /** What a worker does again and again. */
 export type Cycle = (contestant: Contestant, worker: number, turn: number) => Promise<unknown>;
 
-/** Rates of each contestant by its name. The first, shorter round of each is for warming up and does not count. */
+/** Rates of each contestant by its name. The first, longer round of each is for warming up and does not count. */
 export async function inTurns(
   contestants: readonly Contestant[],
   workers: number,
@@ -32,7 +32,7 @@ export async function inTurns(
   pace: Pace,
 ): Promise<Map<string, Rates>> {
   const rounds = new Map<Contestant, Round[]>(contestants.map((contestant) => [contestant, []]));
-  for (const contestant of contestants) await round(contestant, workers, cycle, pace.seconds / 2);
+  for (const contestant of contestants) await round(contestant, workers, cycle, pace.seconds * 2);
   for (let n = 0; n < pace.rounds; n++) {
     for (const [contestant, done] of rounds) done.push(await round(contestant, workers, cycle, pace.seconds));
   }

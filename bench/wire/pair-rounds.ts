@@ -3,8 +3,8 @@ import type { Pace } from "../rounds.js";
 import { median } from "../statistics.js";
 import type { Pair, PairReport } from "./pair.js";
 
-/** JavaScript is slow until its hot code is compiled, which takes some seconds, and longer where everything shares one core. */
-const warmUpRounds = 4;
+/** JavaScript is slow until its hot code is compiled, which takes some seconds, and up to ten where calls come one by one. */
+const warmUpRounds = 12;
 
 /**
  * Reports of each pair by its name. The first, longer round of each is for warming up and does not count. Who fails is named, and left out from there.

@@ -49,7 +49,7 @@ const before = { resources: resources(), listeners: listeners() };
 const sites = await openAll();
 for (const { load } of sites) load.start(workers);
 const samples = await takeSamples();
-const calls = sites.map(({ name, load }) => `${load.calls} on the ${name} store`).join(", ");
+const calls = callsMade();
 await closeAll(sites);
 await rm(directory, { recursive: true });
 await sleep(calmMs);
@@ -65,12 +65,19 @@ const { base, slope, error } = lineThrough(samples.filter(({ minute }) => minute
 // What may be chance is no growth.
 const growth = (slope - 2 * error) * (minutes - warmUp);
 if (growth > Math.max(base * growthAllowed.share, growthAllowed.bytes)) faults.push("the heap grows");
-const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(2);
 for (const fault of new Set(faults)) console.log(`Violated: ${fault}.`);
 console.log(
   `${faults.length === 0 ? "Sound" : "VIOLATED"}: ${minutes} minutes, ${calls}, seed ${seed}; heap ${mebibytes(base)} MiB after the warm-up, slope ${mebibytes(slope * 60)} ± ${mebibytes(error * 60)} MiB an hour.`,
 );
 process.exitCode = faults.length === 0 ? 0 : 1;
+
+function mebibytes(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(2);
+}
+
+function callsMade(): string {
+  return sites.map(({ name, load }) => `${load.calls} on the ${name} store`).join(", ");
+}
 
 async function openAll(): Promise<Site[]> {
   const urls = { memory: "memory:", embedded: `file:${join(directory, "store")}` };
@@ -89,7 +96,10 @@ async function takeSamples(): Promise<Sample[]> {
   for (let minute = 0; minute < minutes; ) {
     await sleep(Math.min(sampleEveryMs, (minutes * 60_000) / 60));
     minute = (performance.now() - began) / 60_000;
-    taken.push({ minute, bytes: await heapInUse() });
+    const bytes = await heapInUse();
+    if (Math.floor(minute) > Math.floor(taken.at(-1)?.minute ?? 0))
+      console.log(`${Math.floor(minute)} min: heap ${mebibytes(bytes)} MiB, calls ${callsMade()}`);
+    taken.push({ minute, bytes });
   }
   return taken;
 }

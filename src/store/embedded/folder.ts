@@ -5,7 +5,7 @@ import { type BigIntStats, existsSync, statSync, writeFileSync } from "node:fs";
 import { mkdir, realpath, statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { refusal, unusableFolder } from "./failures.js";
-import { dataFile, turnstileFile } from "./identity.js";
+import { dataFile, turnstileFile } from "./files.js";
 
 /** Linux `f_type` of file systems that other machines write to as well: statfs(2), linux/magic.h. */
 const networkFileSystems = new Map([

@@ -1,7 +1,7 @@
 /** Keeps this process's replica up with the log, whoever writes it. */
 import type { Clock } from "../../clock/clock.js";
 import { type HintListener, StoreError } from "../store.js";
-import { damaged, unreadable } from "./identity.js";
+import { damaged, unreadable } from "./files.js";
 import type { Log } from "./log.js";
 import { Replica } from "./replica.js";
 import { decodeRow, type Row } from "./row.js";

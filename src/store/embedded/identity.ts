@@ -6,20 +6,26 @@
  * next one writes it from the database it finds.
  */
 import { randomUUID } from "node:crypto";
-import { link, mkdtemp, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Clock } from "../../clock/clock.js";
-import { faultOf } from "./data-file.js";
 import { codeOf, refusal } from "./failures.js";
-import { openPatiently } from "./lmdb-file.js";
+import {
+  cardFile,
+  damaged,
+  dataFile,
+  exists,
+  flushFolder,
+  make,
+  openFiles,
+  turnstileFile,
+  unreadable,
+} from "./files.js";
 import { Log } from "./log.js";
 import { Turnstile } from "./turnstile.js";
 
 /** Raised when older programs could not read what this one writes. */
 const format = 1;
-const cardFile = "engram-lock.json";
-export const dataFile = "locks.mdb";
-export const turnstileFile = "turnstile.mdb";
 const note = "identity";
 
 interface Identity {
@@ -32,8 +38,7 @@ interface Identity {
 export async function openLog(directory: string, clock: Clock): Promise<Log> {
   const card = await readCard(directory);
   if (card !== undefined) requireFormat(directory, cardFile, card);
-  const file = join(directory, dataFile);
-  if (!(await exists(file))) {
+  if (!(await exists(join(directory, dataFile)))) {
     if (card !== undefined) {
       throw refusal(
         directory,
@@ -42,9 +47,7 @@ export async function openLog(directory: string, clock: Clock): Promise<Log> {
     }
     await make(directory, dataFile, makeLog);
   }
-  const fault = await faultOf(file);
-  if (fault !== undefined) throw damaged(directory, fault);
-  const log = await openFiles(directory, file, clock);
+  const log = await openFiles(directory, clock);
   try {
     const identity = log.note(note);
     if (!isIdentity(identity)) {
@@ -69,46 +72,6 @@ export async function openLog(directory: string, clock: Clock): Promise<Log> {
   }
 }
 
-export function unreadable(error: unknown): string {
-  return `it cannot be read (${error instanceof Error ? error.message : String(error)})`;
-}
-
-export function damaged(directory: string, fault: string, cause?: unknown): Error {
-  return refusal(
-    directory,
-    `${dataFile} is damaged: ${fault}. Restore it from a backup; or move ${dataFile} and ${cardFile} away to begin without any locks`,
-    cause,
-  );
-}
-
-async function openFiles(directory: string, file: string, clock: Clock): Promise<Log> {
-  const turnstile = await openTurnstile(directory, clock);
-  try {
-    return await openPatiently(clock, () => new Log(file, turnstile));
-  } catch (error) {
-    await turnstile.close();
-    throw damaged(directory, unreadable(error), error);
-  }
-}
-
-/** Made anew when it is missing: there is nothing in it. */
-async function openTurnstile(directory: string, clock: Clock): Promise<Turnstile> {
-  const file = join(directory, turnstileFile);
-  if (!(await exists(file))) await make(directory, turnstileFile, makeTurnstile);
-  const fault = await faultOf(file);
-  if (fault === undefined) return openPatiently(clock, () => new Turnstile(file));
-  throw refusal(
-    directory,
-    `${turnstileFile} is damaged: ${fault}. There is nothing of worth in it: delete it when no process has the store open`,
-  );
-}
-
-async function makeTurnstile(file: string): Promise<void> {
-  const turnstile = new Turnstile(file);
-  turnstile.inscribe(`Keeps processes that open ${dataFile} from those that write to it.`);
-  await turnstile.close();
-}
-
 async function makeLog(file: string): Promise<void> {
   const log = new Log(file, new Turnstile(join(dirname(file), turnstileFile)));
   const identity: Identity = { program: "engram-lock", format, store: randomUUID() };
@@ -118,21 +81,6 @@ async function makeLog(file: string): Promise<void> {
     log.append(1, { oldest: 1, revision: 0, storeTime: 0, ...nothing }, 1);
   });
   await log.close();
-}
-
-/** Safe when several processes do it at once: one of them links its file into place, and all use that one. */
-async function make(directory: string, name: string, write: (file: string) => Promise<void>): Promise<void> {
-  const workshop = await mkdtemp(join(directory, "creating-"));
-  try {
-    const made = join(workshop, name);
-    await write(made);
-    await link(made, join(directory, name)).catch((error: unknown) => {
-      if (codeOf(error) !== "EEXIST") throw error;
-    });
-    await flushFolder(directory);
-  } finally {
-    await rm(workshop, { recursive: true, force: true });
-  }
 }
 
 async function writeCard(directory: string, identity: Identity): Promise<void> {
@@ -179,25 +127,4 @@ function isIdentity(json: unknown): json is Identity {
     "store" in json &&
     typeof json.store === "string"
   );
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await stat(file);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return false;
-    throw error;
-  }
-}
-
-/** A new name in a folder survives a crash of the machine only when the folder itself was flushed. Windows cannot, and need not. */
-async function flushFolder(directory: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const folder = await open(directory, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

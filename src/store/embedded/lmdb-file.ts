@@ -13,7 +13,8 @@ const maxReaders = 1024;
 const codesOfLeaving: readonly unknown[] = [22, 2];
 const mostAttempts = 50;
 
-class NotBegun extends Error {
+/** LMDB has no transaction for whoever opens its file or writes to it. */
+export class NotBegun extends Error {
   override name = "NotBegun";
 }
 
