@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readdir } from "node:fs/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openEmbeddedStore } from "../../src/store/embedded/embedded-store.js";
@@ -94,6 +95,34 @@ describe("Several processes on one embedded store", () => {
     expect(await sleeper.ended).toBe(0);
     await store.close();
   });
+
+  const canHaveOwnNumbers = spawnSync("unshare", ["--pid", "--fork", "true"]).status === 0;
+
+  test.skipIf(!canHaveOwnNumbers)(
+    "are refused in words when they have the same number, as in two containers",
+    {
+      timeout: 60_000,
+    },
+    async () => {
+      const directory = await scratch();
+      const runner = ["unshare", "--pid", "--fork", "--kill-child"];
+      const first = startChild(directory, "obey", { runner });
+      expect(await first.nextLine()).toBe("1");
+      const [refused] = await runChild(directory, "show", { runner });
+      expect(JSON.parse(refused ?? "")).toMatchObject({
+        error: "StoreError",
+        message: expect.stringContaining("another process with the number 1 has it open"),
+      });
+      first.tell("put a");
+      expect(JSON.parse(await first.nextLine())).toMatchObject({ applied: true });
+      first.process.stdin.end();
+      expect(await first.ended).toBe(0);
+      // Once it is gone, the next one with its number is welcome.
+      expect(JSON.parse((await runChild(directory, "show", { runner }))[0] ?? "")).toMatchObject({
+        keys: ["a"],
+      });
+    },
+  );
 
   test("are not kept alive by an open store", { timeout: 30_000 }, async () => {
     const directory = await scratch();

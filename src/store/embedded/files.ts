@@ -30,13 +30,32 @@ export async function openFiles(directory: string, clock: Clock): Promise<Log> {
   const fault = await faultOf(file);
   if (fault !== undefined) throw damaged(directory, fault);
   const turnstile = await openTurnstile(directory, clock);
-  try {
-    return await openPatiently(clock, () => new Log(file, turnstile));
-  } catch (error) {
+  const log = await openPatiently(clock, () => new Log(file, turnstile)).catch(async (error: unknown) => {
     await turnstile.close();
-    if (error instanceof NotBegun) throw crowded(directory, error);
-    throw damaged(directory, unreadable(error), error);
+    throw error instanceof NotBegun
+      ? crowded(directory, error)
+      : damaged(directory, unreadable(error), error);
+  });
+  try {
+    log.refresh();
+    log.has(0);
+    return log;
+  } catch (error) {
+    await log.close();
+    // The wrapper has no transaction to read in when LMDB gives it none, after ten seconds of trying (read.js, `renewReadTxn`).
+    throw error instanceof TypeError
+      ? hasDouble(directory, error)
+      : damaged(directory, unreadable(error), error);
   }
+}
+
+/** LMDB knows its processes by their numbers, which are not unique where some of them have numbers of their own. */
+function hasDouble(directory: string, cause: unknown): Error {
+  return refusal(
+    directory,
+    `another process with the number ${process.pid} has it open, perhaps in another container. Open it in one container only, with "engram-lock serve", and reach it with --url from the others; or let them share their process numbers`,
+    cause,
+  );
 }
 
 function crowded(directory: string, cause: NotBegun): Error {
