@@ -1,11 +1,11 @@
 /** Where the store takes them, two commits may be under way. The second never depends on the first. */
 import { expect, test } from "vitest";
-import type { View } from "../../src/core/view.js";
-import { Pipeline } from "../../src/manager/pipeline.js";
-import { StoreClock } from "../../src/manager/store-clock.js";
-import { openMemoryStore } from "../../src/store/memory/memory-store.js";
-import type { Change, CommitReply, Store, StoreTraits } from "../../src/store/store.js";
-import { ManualClock } from "../support/manual-clock.js";
+import type { View } from "../../../src/core/view.js";
+import { Pipeline } from "../../../src/manager/pipeline.js";
+import { StoreClock } from "../../../src/manager/store-clock.js";
+import { openMemoryStore } from "../../../src/store/memory/memory-store.js";
+import type { Change, CommitReply, Store, StoreTraits } from "../../../src/store/store.js";
+import { ManualClock } from "../../support/manual-clock.js";
 
 const entry = { holders: [], queue: { head: 1, next: 2, waiting: 1, trees: 0 } };
 
