@@ -361,12 +361,13 @@ describe("Where waiters of other managers are ahead", () => {
     expect(house.freed("/a")).toEqual(["bob looks"]);
   });
 
-  test("one that was queued blindly looks a moment later, unless it is for a tree.", async () => {
+  test("one that was queued blindly looks a moment later, but one for a tree at once.", async () => {
     const house = await behind();
     house.room.lookInTurn(house.bob);
     expect(house.told()).toEqual([]);
     await house.clock.advance(24);
     expect(house.told()).toEqual(["bob looks"]);
+    await house.believe("/a", { head: 2, waiting: 3 });
     house.room.lookInTurn(house.enter("cat", "/a", 4, { scope: "tree" }));
     expect(house.told()).toEqual(["cat looks"]);
     house.room.lookInTurn(house.enter("dan", "/free", 1));
