@@ -62,7 +62,7 @@ describe("A draft", () => {
     expect(cells.map(({ draft }) => draft)).toEqual([undefined, undefined, undefined]);
   });
 
-  test("is kept among four thousand at most.", () => {
+  test("is kept among 4,096 at most.", () => {
     const drafts = new Drafts([]);
     const a = cell("a");
     const make = (): Draft[] => Array.from({ length: 5_000 }, () => drafts.of(a));

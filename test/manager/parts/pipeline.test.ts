@@ -145,6 +145,20 @@ describe("Commands", () => {
     expect(line.log.slice(-3)).toEqual(["33 34", "last 1", "committed"]);
   });
 
+  test.each([
+    ["was carried out", undefined],
+    ["failed", { kind: "refused", retryable: false }],
+  ] as const)("find their path free when the commit before them %s.", async (_how, fault) => {
+    const line = new Line();
+    const record = { holders: [holder] };
+    if (fault !== undefined) line.faulty.nextCommit(fault);
+    line.submit("before", (view) => view.putLock("/a", record), { path: "/a" });
+    await line.clock.settle();
+    line.submit("behind", (view) => view.lock("/a") === record, { path: "/a", isProvisional: () => true });
+    await line.clock.settle();
+    expect(line.log.at(-1)).toBe(`behind ${fault === undefined}`);
+  });
+
   test("may each be applied for five seconds after they were planned.", async () => {
     const line = new Line();
     line.submit("one", count("a"));

@@ -115,6 +115,36 @@ test("Whoever looks at, or writes, what a commit under way writes waits for it, 
   expect(far.done).toEqual(["/a", "/a", "/b", "/seen"]);
 });
 
+test("Whoever writes without a look waits as well, for those who look and for those who write.", async () => {
+  const far = new FarAway();
+  const blindly =
+    (...paths: readonly string[]) =>
+    (view: View): void => {
+      for (const path of paths) view.putLock(path, entry);
+    };
+  await far.write(["/a"], ["/seen"]);
+  await far.plan("behind one who looks", blindly("/b", "/seen"));
+  await far.plan("behind one who waits", blindly("/c", "/b"));
+  expect(far.underWay).toEqual([["lock/a"]]);
+
+  await far.arrive();
+  await far.plan("behind one who writes", blindly("/d", "/c"));
+  expect(far.underWay).toEqual([["lock/b", "lock/seen", "lock/c"]]);
+  await far.arrive();
+  expect(far.underWay).toEqual([["lock/d", "lock/c"]]);
+});
+
+test("Who has waited keeps nothing from others any more.", async () => {
+  const far = new FarAway();
+  await far.write(["/a"]);
+  await far.write(["/a", "/b"]);
+  await far.arrive();
+  await far.arrive();
+  await far.write(["/c"]);
+  await far.write(["/b"]);
+  expect(far.underWay).toEqual([["lock/c"], ["lock/b"]]);
+});
+
 test("To look at the same is no reason to wait.", async () => {
   const far = new FarAway();
   await far.write(["/a"], ["/seen"]);
