@@ -312,6 +312,38 @@ describe("A plan", () => {
   });
 });
 
+describe("What a plan leaves behind", () => {
+  /** Whether a key is known before a plan left it behind, and afterwards. */
+  async function known(leave: (view: View) => void): Promise<boolean[]> {
+    const line = new Line();
+    const seen: boolean[] = [];
+    const look = async (): Promise<void> => {
+      line.submit("look", (view) => seen.push(view.knows("a")), { isProvisional: () => true });
+      await line.clock.settle();
+    };
+    line.submit("put", count("a"));
+    await line.pipeline.idle();
+    await look();
+    line.faulty.nextCommit({ kind: "slow", ms: 10 });
+    line.submit("leave", (view) => {
+      leave(view);
+      view.leaveBehind("a");
+    });
+    await line.clock.settle();
+    await line.clock.advance(10);
+    await look();
+    return seen;
+  }
+
+  test("is forgotten when the commit that removes it was carried out.", async () => {
+    expect(await known((view) => view.remove("a"))).toEqual([true, false]);
+  });
+
+  test("is kept when something is there all the same.", async () => {
+    expect(await known((view) => view.put("a", 2))).toEqual([true, true]);
+  });
+});
+
 describe("When another writer was faster", () => {
   test("it is planned again from what the store has shown.", async () => {
     const line = new Line();
