@@ -159,6 +159,25 @@ describe("Commands", () => {
     expect(line.log.at(-1)).toBe(`behind ${fault === undefined}`);
   });
 
+  test("go with the batch in which another finds no place, because of a range.", async () => {
+    const line = new Line();
+    // Called first, and planned before the one that it keeps out.
+    line.submit("in the range", count("r/1"), { path: "/r", patienceMs: 20 });
+    line.submit("sum", (view) => {
+      const found = view.range("r/").length;
+      view.put("a", found);
+      return found;
+    });
+    line.faulty.nextCommit({ kind: "slow", ms: 30 });
+    line.submit("under way", count("b"));
+    await line.clock.advance(20);
+    line.submit("elsewhere", count("c"));
+    await line.clock.advance(10);
+    await line.clock.settle();
+    expect(line.keysSent.slice(0, 2)).toEqual([[["b"]], [["r/1"], ["c"]]]);
+    expect(line.log).toContain("sum 1");
+  });
+
   test("may each be applied for five seconds after they were planned.", async () => {
     const line = new Line();
     line.submit("one", count("a"));
@@ -380,6 +399,23 @@ describe("When another writer was faster", () => {
     await line.clock.settle();
     expect(line.log.slice(-2)).toEqual(["second 101", "committed"]);
     expect(line.store.reads).toBe(1);
+  });
+
+  test("the rest is read also by one that had to read before.", async () => {
+    const line = new Line();
+    let rival: Promise<void> | undefined;
+    line.submit("first", (view) => {
+      if (view.get("a") === 100) view.get("b");
+      else {
+        view.range("r/");
+        if (line.store.reads === 1) rival = line.write("a", 100);
+      }
+      return count("a")(view);
+    });
+    await line.clock.settle();
+    await rival;
+    expect(line.log).toEqual(["committed", "first 101", "committed"]);
+    expect(line.store.reads).toBe(2);
   });
 
   test("one that was sent alone may go with others next.", async () => {

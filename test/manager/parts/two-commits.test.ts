@@ -6,6 +6,7 @@ import { StoreClock } from "../../../src/manager/store-clock.js";
 import { openMemoryStore } from "../../../src/store/memory/memory-store.js";
 import type { Change, CommitReply, Store, StoreTraits } from "../../../src/store/store.js";
 import { ManualClock } from "../../support/manual-clock.js";
+import { watch } from "../stage.js";
 
 const entry = { holders: [], queue: { head: 1, next: 2, waiting: 1, trees: 0 } };
 
@@ -52,6 +53,11 @@ class FarAway {
       for (const path of [...paths, ...looks]) view.lock(path);
       for (const path of paths) view.putLock(path, entry);
     });
+  }
+
+  /** Resolves when nothing is queued or under way. */
+  idle(): Promise<void> {
+    return this.#pipeline.idle();
   }
 
   async plan(name: string, plan: (view: View) => void): Promise<void> {
@@ -113,6 +119,24 @@ test("Whoever looks at, or writes, what a commit under way writes waits for it, 
   expect(far.underWay).toEqual([["lock/a", "lock/b", "lock/seen"]]);
   await far.arrive();
   expect(far.done).toEqual(["/a", "/a", "/b", "/seen"]);
+});
+
+test("Those behind one who waits go, when they want something else.", async () => {
+  const far = new FarAway();
+  await far.write(["/a"]);
+  await Promise.all([far.write(["/a"]), far.write(["/b"])]);
+  expect(far.underWay).toEqual([["lock/a"], ["lock/b"]]);
+});
+
+test("Idle is when neither is under way.", async () => {
+  const far = new FarAway();
+  await far.write(["/a"]);
+  const idle = watch(far.idle());
+  await far.write(["/b"]);
+  await far.arrive();
+  expect(idle.state).toBe("pending");
+  await far.arrive();
+  expect(idle.state).toBe("resolved");
 });
 
 test("Whoever writes without a look waits as well, for those who look and for those who write.", async () => {
