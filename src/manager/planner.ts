@@ -219,7 +219,7 @@ export class Planner implements View {
 
   before(time: number): void {
     const job = this.#planned();
-    if (time < job.notAfter) job.notAfter = time;
+    job.notAfter = Math.min(job.notAfter, time);
   }
 
   tell(happening: Happening): void {

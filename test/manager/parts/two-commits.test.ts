@@ -60,9 +60,10 @@ class FarAway {
     return this.#pipeline.idle();
   }
 
-  async plan(name: string, plan: (view: View) => void): Promise<void> {
+  async plan(name: string, plan: (view: View) => void, path?: string): Promise<void> {
     this.#pipeline.submit({
       plan,
+      path,
       done: () => this.done.push(name),
       fail: (error) => this.done.push(`${name}: ${String(error)}`),
     });
@@ -156,6 +157,25 @@ test("Whoever writes without a look waits as well, for those who look and for th
   expect(far.underWay).toEqual([["lock/b", "lock/seen", "lock/c"]]);
   await far.arrive();
   expect(far.underWay).toEqual([["lock/d", "lock/c"]]);
+});
+
+test("Whoever acts on a path that a commit under way writes is not planned before that is over.", async () => {
+  const far = new FarAway();
+  await far.write(["/a"]);
+  const planned: string[] = [];
+  const write = (path: string): Promise<void> => {
+    const plan = (view: View): void => {
+      planned.push(path);
+      view.putLock(path, entry);
+    };
+    return far.plan(path, plan, path);
+  };
+  await Promise.all([write("/a"), write("/b")]);
+  expect(planned).toEqual(["/b"]);
+  expect(far.underWay).toEqual([["lock/a"], ["lock/b"]]);
+
+  await far.arrive();
+  expect(planned).toEqual(["/b", "/a"]);
 });
 
 test("Who has waited keeps nothing from others any more.", async () => {
