@@ -244,7 +244,8 @@ export class Pipeline {
   /** True when a plan that changes nothing needs no word from the store, or has it: everything was learned during this call. */
   #isAnswered(job: Job): boolean {
     if (job.reads.some(({ written }) => written)) return false;
-    return job.command.isProvisional?.(job.reply) || job.reads.every(({ cell }) => cell.learned > job.since);
+    if (job.command.isProvisional?.(job.reply)) return true;
+    return job.command.mustBeProved !== true && job.reads.every(({ cell }) => cell.learned > job.since);
   }
 
   async #load(job: Job, missing: Missing): Promise<void> {

@@ -240,6 +240,17 @@ describe("A plan", () => {
     expect([line.store.commits, line.store.reads]).toEqual([2, 0]);
   });
 
+  test("that changes nothing is proved all the same when it must be, also after the store has shown it.", async () => {
+    const line = new Line();
+    line.submit("first", count("a"));
+    await line.pipeline.idle();
+    await line.write("a", 100);
+    line.submit("look", (view) => view.get("a"), { mustBeProved: true });
+    await line.pipeline.idle();
+    expect(line.log.slice(2)).toEqual(["committed", "look 100", "committed"]);
+    expect([line.store.commits, line.store.reads]).toEqual([3, 0]);
+  });
+
   test("that looked at what another of its batch wrote goes with it, though it changes nothing.", async () => {
     const line = new Line();
     line.submit("write", count("a"));
