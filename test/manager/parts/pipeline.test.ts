@@ -117,10 +117,13 @@ describe("Commands", () => {
     expect(line.log).toEqual(["one 1", "committed", "two 2", "three 3", "committed"]);
   });
 
-  test("go five hundred and twelve at a time.", async () => {
+  test("go five hundred and twelve at a time, one batch after the other.", async () => {
     const line = new Line();
+    line.faulty.nextCommit({ kind: "slow", ms: 10 });
     for (let i = 0; i < 513; i++) line.submit(`${i}`, count(`k${i}`));
-    await line.pipeline.idle();
+    await line.clock.settle();
+    expect(line.store.sent.map((changes) => changes.length)).toEqual([512]);
+    await line.clock.advance(10);
     expect(line.store.sent.map((changes) => changes.length)).toEqual([512, 1]);
   });
 
@@ -279,6 +282,16 @@ describe("A plan", () => {
     ]);
     expect(line.log).toEqual(["sum 1", "committed"]);
     expect([line.store.commits, line.store.reads]).toEqual([1, 1]);
+  });
+
+  test("that had to read guesses nothing that it looks at only then.", async () => {
+    const line = new Line();
+    await line.write("r/1", 1);
+    await line.write("a", 5);
+    line.submit("sum", (view) => (view.range("r/").length > 0 ? count("a")(view) : undefined));
+    await line.clock.settle();
+    expect(line.log).toEqual(["sum 6", "committed"]);
+    expect([line.store.commits, line.store.reads]).toEqual([1, 2]);
   });
 
   test("of one whose turn it may be guesses nothing.", async () => {
