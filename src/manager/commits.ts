@@ -78,23 +78,19 @@ export class Commits {
     storeClock.learn(reply.storeTime, plannedAt);
     this.usualMs += (clock.monotonic() - plannedAt - this.usualMs) * newest;
     for (const [index, group] of groups.entries()) {
-      const [change, outcome] = [changes[index], reply.outcomes[index]];
-      if (change !== undefined && outcome !== undefined) this.#settle(group, change, outcome, serial);
-      else this.#lose(group, new Error("The store answered with too few outcomes."));
+      const outcome = reply.outcomes[index];
+      if (outcome === undefined) this.#lose(group, new Error("The store answered with too few outcomes."));
+      else this.#settle(group, outcome, serial);
     }
     this.#options.onCommitted();
   }
 
-  #settle(group: Group, change: Change, outcome: Outcome, serial: number): void {
+  #settle(group: Group, outcome: Outcome, serial: number): void {
     if (!outcome.applied) {
       this.#retry(group, outcome, serial);
       return;
     }
-    let place = 0;
-    for (const { cell } of group.expected) {
-      const expected = change.expect[place++];
-      if (expected !== undefined && "key" in expected) cell.prove(expected.revision, serial);
-    }
+    for (const { cell, base } of group.expected) cell.prove(base, serial);
     for (const { cell, value } of group.written) cell.wrote(value, outcome.revision, serial);
     // One after the other: who was queued by one job is there when the next one serves it.
     for (const job of group.jobs) this.finish(job, outcome.revision);

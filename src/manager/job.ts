@@ -13,6 +13,11 @@ export interface Command<Reply> {
    * How long it may wait for another command of this manager on its path, to share a commit with it, in milliseconds; asked before each try.
    */
   readonly patienceMs?: number | undefined;
+  /**
+   * What it finds expired may have been extended since the store has shown it: a reply that changes nothing is proved by a commit, also when all that it
+   * looked at was learned during the call.
+   */
+  readonly mustBeProved?: boolean | undefined;
   /** It is planned from nothing that was learned before it was submitted. */
   readonly isAfresh?: boolean | undefined;
   /** How long the acquire that it is part of has waited, in milliseconds. */

@@ -138,7 +138,6 @@ export class Pipeline {
 
   readonly #flush = (): void => {
     this.#scheduled = false;
-    if (this.#isFull) return;
     if (this.#queue.isEmpty) {
       if (this.#commits.underWay === 0) for (const resolve of this.#idlers.splice(0)) resolve();
       return;
@@ -227,7 +226,7 @@ export class Pipeline {
       return false;
     }
     // Once something had to be read, or a guess was wrong, the rest is read as well instead of guessed. A waiter knows that something is there.
-    const guesses = job.loads + job.conflicts === 0 && job.command.isInTurn !== true;
+    const guesses = job.loads === 0 && job.conflicts === 0 && job.command.isInTurn !== true;
     if (!isComplete || (!guesses && job.reads.some((draft) => isGuess(draft, job)))) {
       this.#planner.undo();
       this.#failures.background(this.#load(job, missing));
@@ -245,7 +244,8 @@ export class Pipeline {
   /** True when a plan that changes nothing needs no word from the store, or has it: everything was learned during this call. */
   #isAnswered(job: Job): boolean {
     if (job.reads.some(({ written }) => written)) return false;
-    return job.command.isProvisional?.(job.reply) || job.reads.every(({ cell }) => cell.learned > job.since);
+    if (job.command.isProvisional?.(job.reply)) return true;
+    return job.command.mustBeProved !== true && job.reads.every(({ cell }) => cell.learned > job.since);
   }
 
   async #load(job: Job, missing: Missing): Promise<void> {

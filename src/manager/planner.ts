@@ -96,12 +96,15 @@ export class Planner implements View {
 
   /** Forgets cells that were not used lately or are left behind. To be called between batches. */
   trim(): void {
+    let kept = 0;
     for (const key of this.#leftBehind) {
       const cell = this.#others.get(key);
+      // What takes the entry away is under way.
+      if (cell !== undefined && cell.writing > 0) this.#leftBehind[kept++] = key;
       // Unless the plan that left it behind came to nothing.
-      if (cell?.value === undefined) this.#others.delete(key);
+      else if (cell?.value === undefined) this.#others.delete(key);
     }
-    this.#leftBehind.length = 0;
+    this.#leftBehind.length = kept;
     this.#locks.trim();
     this.#agents.trim();
     this.#others.trim();
@@ -216,7 +219,7 @@ export class Planner implements View {
 
   before(time: number): void {
     const job = this.#planned();
-    if (time < job.notAfter) job.notAfter = time;
+    job.notAfter = Math.min(job.notAfter, time);
   }
 
   tell(happening: Happening): void {

@@ -44,6 +44,7 @@ export function run<Reply, Answer>(
 
 class TripCommand<Reply, Answer> implements Command<Reply> {
   readonly path: string | undefined;
+  readonly mustBeProved = true;
   stop: (() => void) | undefined = undefined;
   readonly #trip: Trip<Reply, Answer>;
   readonly #aborts: Aborts;

@@ -155,7 +155,7 @@ export class WaitingRoom implements Room {
 
   lookInTurn(call: WaitingCall): void {
     const [seat] = call.seats;
-    const isBehind = seat !== undefined && this.#isBehindOthers(seat.queue, seat);
+    const isBehind = seat !== undefined && this.#isBehindOthers(seat);
     // What is below a tree was not expected when it was queued.
     if (isBehind && call.request.scope === "resource") this.#lookInCase(seat.queue);
     else call.look();
@@ -166,8 +166,9 @@ export class WaitingRoom implements Room {
    * least before it could have its turn.
    */
   patienceOf({ claims }: Request, leftMs: number): number {
-    const path = claims.length === 1 ? claims[0]?.resource.path : undefined;
-    const queue = path === undefined ? undefined : this.#byPath.get(path);
+    const [claim, another] = claims;
+    if (claim === undefined || another !== undefined) return 0;
+    const queue = this.#byPath.get(claim.resource.path);
     if (queue === undefined) return 0;
     const { pipeline } = this.#services();
     const ahead = pipeline.beliefs.queueAt(queue.path)?.waiting ?? 0;
@@ -218,8 +219,8 @@ export class WaitingRoom implements Room {
    */
   #lookInTurn(queue: Queue | undefined): void {
     const first = queue?.first;
-    if (queue === undefined || first === undefined) return;
-    if (this.#isBehindOthers(queue, first)) this.#lookInCase(queue);
+    if (first === undefined) return;
+    if (this.#isBehindOthers(first)) this.#lookInCase(first.queue);
     else first.call.look();
   }
 
@@ -233,15 +234,15 @@ export class WaitingRoom implements Room {
   }
 
   /** For all that is believed. Whoever shares, or whose agent has locks, may go past others. */
-  #isBehindOthers({ path, size }: Queue, { n, call }: Seat<WaitingCall>): boolean {
+  #isBehindOthers({ queue: { path, size }, n, call }: Seat<WaitingCall>): boolean {
     const queue = this.#services().pipeline.beliefs.queueAt(path);
     if (queue === undefined || queue.head >= n || queue.waiting <= size) return false;
     return call.request.mode === "exclusive" && !call.isEntangled;
   }
 
   /** The first of a queue looks whether its turn has come. */
-  #look(queue: Queue | undefined): void {
-    queue?.first?.call.look();
+  #look(queue: Queue): void {
+    queue.first?.call.look();
   }
 
   #schedulePoll(): void {

@@ -1,6 +1,7 @@
 /** Two managers on one store: hand-over from one to the other, and what becomes of the waiters of one that is stopped. */
 import { describe, expect, test } from "vitest";
 import { allManagers } from "../../src/core/keys.js";
+import type { LockManager } from "../../src/lock-manager.js";
 import { FaultyStore } from "../support/faulty-store.js";
 import { CountingStore } from "./counting-store.js";
 import { Freezer } from "./freezer.js";
@@ -63,6 +64,26 @@ describe("A lock goes from one manager to another", () => {
     await play.run(tree.value!.release());
     expect(behind.state).toBe("resolved");
     expect(play.clock.monotonic()).toBeLessThanOrEqual(50);
+  });
+});
+
+describe("A lock that another manager extends", () => {
+  test.each<[string, (locks: LockManager, lockId: string) => Promise<unknown>, unknown]>([
+    ["release", (locks, lockId) => locks.releaseLock("/a", "ann", lockId), true],
+    ["extension", (locks, lockId) => locks.extendLock("/a", "ann", lockId), { agentId: "ann" }],
+    ["forced release", (locks) => locks.forceRelease("/a", { reason: "stuck" }), [{ agentId: "ann" }]],
+    ["check", (locks) => locks.checkLocks(["/a"], "ann"), { mine: [{ agentId: "ann" }] }],
+  ])("is in force for a %s that hears of it late", async (_what, call, value) => {
+    const play = stage();
+    const holding = await play.manager();
+    const store = new FaultyStore(play.store, { clock: play.clock });
+    const other = await play.manager({}, { store });
+    const lock = await holding.acquireLock("/a", "ann", { ttl: 500, autoExtend: true });
+    // Had it not been extended, it would have expired before the answer comes.
+    store.nextCommit({ kind: "slow", ms: 2_000 });
+    const answered = watch(call(other, lock.lockId));
+    await play.clock.advance(2_100);
+    expect(answered).toMatchObject({ state: "resolved", value });
   });
 });
 

@@ -117,10 +117,13 @@ describe("Commands", () => {
     expect(line.log).toEqual(["one 1", "committed", "two 2", "three 3", "committed"]);
   });
 
-  test("go five hundred and twelve at a time.", async () => {
+  test("go five hundred and twelve at a time, one batch after the other.", async () => {
     const line = new Line();
+    line.faulty.nextCommit({ kind: "slow", ms: 10 });
     for (let i = 0; i < 513; i++) line.submit(`${i}`, count(`k${i}`));
-    await line.pipeline.idle();
+    await line.clock.settle();
+    expect(line.store.sent.map((changes) => changes.length)).toEqual([512]);
+    await line.clock.advance(10);
     expect(line.store.sent.map((changes) => changes.length)).toEqual([512, 1]);
   });
 
@@ -143,6 +146,39 @@ describe("Commands", () => {
       [["a"], ["b"]],
     ]);
     expect(line.log.slice(-3)).toEqual(["33 34", "last 1", "committed"]);
+  });
+
+  test.each([
+    ["was carried out", undefined],
+    ["failed", { kind: "refused", retryable: false }],
+  ] as const)("find their path free when the commit before them %s.", async (_how, fault) => {
+    const line = new Line();
+    const record = { holders: [holder] };
+    if (fault !== undefined) line.faulty.nextCommit(fault);
+    line.submit("before", (view) => view.putLock("/a", record), { path: "/a" });
+    await line.clock.settle();
+    line.submit("behind", (view) => view.lock("/a") === record, { path: "/a", isProvisional: () => true });
+    await line.clock.settle();
+    expect(line.log.at(-1)).toBe(`behind ${fault === undefined}`);
+  });
+
+  test("go with the batch in which another finds no place, because of a range.", async () => {
+    const line = new Line();
+    // Called first, and planned before the one that it keeps out.
+    line.submit("in the range", count("r/1"), { path: "/r", patienceMs: 20 });
+    line.submit("sum", (view) => {
+      const found = view.range("r/").length;
+      view.put("a", found);
+      return found;
+    });
+    line.faulty.nextCommit({ kind: "slow", ms: 30 });
+    line.submit("under way", count("b"));
+    await line.clock.advance(20);
+    line.submit("elsewhere", count("c"));
+    await line.clock.advance(10);
+    await line.clock.settle();
+    expect(line.keysSent.slice(0, 2)).toEqual([[["b"]], [["r/1"], ["c"]]]);
+    expect(line.log).toContain("sum 1");
   });
 
   test("may each be applied for five seconds after they were planned.", async () => {
@@ -207,6 +243,17 @@ describe("A plan", () => {
     expect([line.store.commits, line.store.reads]).toEqual([2, 0]);
   });
 
+  test("that changes nothing is proved all the same when it must be, also after the store has shown it.", async () => {
+    const line = new Line();
+    line.submit("first", count("a"));
+    await line.pipeline.idle();
+    await line.write("a", 100);
+    line.submit("look", (view) => view.get("a"), { mustBeProved: true });
+    await line.pipeline.idle();
+    expect(line.log.slice(2)).toEqual(["committed", "look 100", "committed"]);
+    expect([line.store.commits, line.store.reads]).toEqual([3, 0]);
+  });
+
   test("that looked at what another of its batch wrote goes with it, though it changes nothing.", async () => {
     const line = new Line();
     line.submit("write", count("a"));
@@ -235,6 +282,16 @@ describe("A plan", () => {
     ]);
     expect(line.log).toEqual(["sum 1", "committed"]);
     expect([line.store.commits, line.store.reads]).toEqual([1, 1]);
+  });
+
+  test("that had to read guesses nothing that it looks at only then.", async () => {
+    const line = new Line();
+    await line.write("r/1", 1);
+    await line.write("a", 5);
+    line.submit("sum", (view) => (view.range("r/").length > 0 ? count("a")(view) : undefined));
+    await line.clock.settle();
+    expect(line.log).toEqual(["sum 6", "committed"]);
+    expect([line.store.commits, line.store.reads]).toEqual([1, 2]);
   });
 
   test("of one whose turn it may be guesses nothing.", async () => {
@@ -298,6 +355,38 @@ describe("A plan", () => {
   });
 });
 
+describe("What a plan leaves behind", () => {
+  /** Whether a key is known before a plan left it behind, and afterwards. */
+  async function known(leave: (view: View) => void): Promise<boolean[]> {
+    const line = new Line();
+    const seen: boolean[] = [];
+    const look = async (): Promise<void> => {
+      line.submit("look", (view) => seen.push(view.knows("a")), { isProvisional: () => true });
+      await line.clock.settle();
+    };
+    line.submit("put", count("a"));
+    await line.pipeline.idle();
+    await look();
+    line.faulty.nextCommit({ kind: "slow", ms: 10 });
+    line.submit("leave", (view) => {
+      leave(view);
+      view.leaveBehind("a");
+    });
+    await line.clock.settle();
+    await line.clock.advance(10);
+    await look();
+    return seen;
+  }
+
+  test("is forgotten when the commit that removes it was carried out.", async () => {
+    expect(await known((view) => view.remove("a"))).toEqual([true, false]);
+  });
+
+  test("is kept when something is there all the same.", async () => {
+    expect(await known((view) => view.put("a", 2))).toEqual([true, true]);
+  });
+});
+
 describe("When another writer was faster", () => {
   test("it is planned again from what the store has shown.", async () => {
     const line = new Line();
@@ -334,6 +423,23 @@ describe("When another writer was faster", () => {
     await line.clock.settle();
     expect(line.log.slice(-2)).toEqual(["second 101", "committed"]);
     expect(line.store.reads).toBe(1);
+  });
+
+  test("the rest is read also by one that had to read before.", async () => {
+    const line = new Line();
+    let rival: Promise<void> | undefined;
+    line.submit("first", (view) => {
+      if (view.get("a") === 100) view.get("b");
+      else {
+        view.range("r/");
+        if (line.store.reads === 1) rival = line.write("a", 100);
+      }
+      return count("a")(view);
+    });
+    await line.clock.settle();
+    await rival;
+    expect(line.log).toEqual(["committed", "first 101", "committed"]);
+    expect(line.store.reads).toBe(2);
   });
 
   test("one that was sent alone may go with others next.", async () => {

@@ -1,11 +1,12 @@
 /** Where the store takes them, two commits may be under way. The second never depends on the first. */
 import { expect, test } from "vitest";
-import type { View } from "../../src/core/view.js";
-import { Pipeline } from "../../src/manager/pipeline.js";
-import { StoreClock } from "../../src/manager/store-clock.js";
-import { openMemoryStore } from "../../src/store/memory/memory-store.js";
-import type { Change, CommitReply, Store, StoreTraits } from "../../src/store/store.js";
-import { ManualClock } from "../support/manual-clock.js";
+import type { View } from "../../../src/core/view.js";
+import { Pipeline } from "../../../src/manager/pipeline.js";
+import { StoreClock } from "../../../src/manager/store-clock.js";
+import { openMemoryStore } from "../../../src/store/memory/memory-store.js";
+import type { Change, CommitReply, Store, StoreTraits } from "../../../src/store/store.js";
+import { ManualClock } from "../../support/manual-clock.js";
+import { watch } from "../stage.js";
 
 const entry = { holders: [], queue: { head: 1, next: 2, waiting: 1, trees: 0 } };
 
@@ -54,9 +55,15 @@ class FarAway {
     });
   }
 
-  async plan(name: string, plan: (view: View) => void): Promise<void> {
+  /** Resolves when nothing is queued or under way. */
+  idle(): Promise<void> {
+    return this.#pipeline.idle();
+  }
+
+  async plan(name: string, plan: (view: View) => void, path?: string): Promise<void> {
     this.#pipeline.submit({
       plan,
+      path,
       done: () => this.done.push(name),
       fail: (error) => this.done.push(`${name}: ${String(error)}`),
     });
@@ -113,6 +120,73 @@ test("Whoever looks at, or writes, what a commit under way writes waits for it, 
   expect(far.underWay).toEqual([["lock/a", "lock/b", "lock/seen"]]);
   await far.arrive();
   expect(far.done).toEqual(["/a", "/a", "/b", "/seen"]);
+});
+
+test("Those behind one who waits go, when they want something else.", async () => {
+  const far = new FarAway();
+  await far.write(["/a"]);
+  await Promise.all([far.write(["/a"]), far.write(["/b"])]);
+  expect(far.underWay).toEqual([["lock/a"], ["lock/b"]]);
+});
+
+test("Idle is when neither is under way.", async () => {
+  const far = new FarAway();
+  await far.write(["/a"]);
+  const idle = watch(far.idle());
+  await far.write(["/b"]);
+  await far.arrive();
+  expect(idle.state).toBe("pending");
+  await far.arrive();
+  expect(idle.state).toBe("resolved");
+});
+
+test("Whoever writes without a look waits as well, for those who look and for those who write.", async () => {
+  const far = new FarAway();
+  const blindly =
+    (...paths: readonly string[]) =>
+    (view: View): void => {
+      for (const path of paths) view.putLock(path, entry);
+    };
+  await far.write(["/a"], ["/seen"]);
+  await far.plan("behind one who looks", blindly("/b", "/seen"));
+  await far.plan("behind one who waits", blindly("/c", "/b"));
+  expect(far.underWay).toEqual([["lock/a"]]);
+
+  await far.arrive();
+  await far.plan("behind one who writes", blindly("/d", "/c"));
+  expect(far.underWay).toEqual([["lock/b", "lock/seen", "lock/c"]]);
+  await far.arrive();
+  expect(far.underWay).toEqual([["lock/d", "lock/c"]]);
+});
+
+test("Whoever acts on a path that a commit under way writes is not planned before that is over.", async () => {
+  const far = new FarAway();
+  await far.write(["/a"]);
+  const planned: string[] = [];
+  const write = (path: string): Promise<void> => {
+    const plan = (view: View): void => {
+      planned.push(path);
+      view.putLock(path, entry);
+    };
+    return far.plan(path, plan, path);
+  };
+  await Promise.all([write("/a"), write("/b")]);
+  expect(planned).toEqual(["/b"]);
+  expect(far.underWay).toEqual([["lock/a"], ["lock/b"]]);
+
+  await far.arrive();
+  expect(planned).toEqual(["/b", "/a"]);
+});
+
+test("Who has waited keeps nothing from others any more.", async () => {
+  const far = new FarAway();
+  await far.write(["/a"]);
+  await far.write(["/a", "/b"]);
+  await far.arrive();
+  await far.arrive();
+  await far.write(["/c"]);
+  await far.write(["/b"]);
+  expect(far.underWay).toEqual([["lock/c"], ["lock/b"]]);
 });
 
 test("To look at the same is no reason to wait.", async () => {
