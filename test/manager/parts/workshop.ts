@@ -1,7 +1,9 @@
 /** The parts of one manager as they are put together, on a memory store and a clock that stands still, without the manager around them. */
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
+import { type AcquireReply, acquire } from "../../../src/core/acquire.js";
 import type { Mode, Request, Scope } from "../../../src/core/claim.js";
 import { storedPath } from "../../../src/core/resource-path.js";
+import type { View } from "../../../src/core/view.js";
 import type { LockEvent } from "../../../src/lock-manager.js";
 import type { AcquireTerms } from "../../../src/manager/acquire-call.js";
 import { assemble, type Parts } from "../../../src/manager/assembly.js";
@@ -33,12 +35,15 @@ export class Workshop {
   /** All events, and what was counted of them, as they came. */
   readonly events: LockEvent[] = [];
   readonly counted: CountedFacts[] = [];
+  /** When the store failed, by the local clock. */
+  readonly failedAt: number[] = [];
   #ids = 0;
 
   constructor(config: LockManagerConfig, { beside, name = "here", traits }: Surroundings) {
     this.clock = beside?.clock ?? new ManualClock();
     this.inner = beside?.inner ?? openMemoryStore({ clock: this.clock });
-    this.store = new FaultyStore(this.inner, { clock: this.clock });
+    const onFault = (): unknown => this.failedAt.push(this.clock.monotonic());
+    this.store = new FaultyStore(this.inner, { clock: this.clock, onFault });
     Object.assign(this.store.traits, traits);
     this.parts = assemble({
       config: readConfig(config),
@@ -89,6 +94,16 @@ export class Workshop {
     const caller = new Caller(this.parts, this.request(agentId, paths, wish), { timeoutMs, signal });
     caller.call.start();
     return caller;
+  }
+
+  /** Grants a request in the store, of which no caller hears. */
+  async grant(request: Request): Promise<void> {
+    const { pipeline, limits } = this.services;
+    const granted = new Promise<unknown>((resolve, reject) => {
+      const plan = (view: View): AcquireReply => acquire(view, request, limits, undefined);
+      pipeline.submit({ plan, done: ({ kind }) => resolve(kind), fail: reject });
+    });
+    expect(await granted).toBe("granted");
   }
 
   /** Releases what a caller was granted; whoever of this manager gets it is served. */
