@@ -14,7 +14,7 @@ export class Happenings {
   readonly #events: EventSource;
   readonly #storeClock: StoreClock;
   readonly #room: WaitingRoom;
-  #freed: Freed[] = [];
+  readonly #freed: Freed[] = [];
 
   constructor(events: EventSource, storeClock: StoreClock, room: WaitingRoom) {
     this.#events = events;
@@ -42,10 +42,8 @@ export class Happenings {
 
   /** To be called when those who were served know it. */
   wake(): void {
-    if (this.#freed.length === 0) return;
-    const freed = this.#freed;
-    this.#freed = [];
-    for (const { path, tree } of freed) this.#room.freed(path, storedPath(path).ancestors, tree);
+    for (const { path, tree } of this.#freed) this.#room.freed(path, storedPath(path).ancestors, tree);
+    this.#freed.length = 0;
   }
 
   #eventOf(happening: Happening, revision: number, waited: number | undefined): EventFacts {

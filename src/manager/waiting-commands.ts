@@ -37,7 +37,7 @@ export function submitPromotion(
       return call.waitedMs;
     },
     plan: (view) => (isCurrent() ? promote(view, request, places, limits) : { kind: "gone" }),
-    isProvisional: (reply) => reply.kind === "waiting" || !isCurrent(),
+    isProvisional: (reply) => reply.kind === "waiting",
     done: (reply, { revision, uncertain }) => {
       if (isCurrent()) on.done(reply, revision);
       else if (reply.kind === "granted") giveBack(services, request);

@@ -5,6 +5,7 @@ interface Timer {
   readonly due: number;
   /** Breaks ties: first come, first served. */
   readonly order: number;
+  readonly background: boolean;
   readonly run: () => void;
 }
 
@@ -30,10 +31,11 @@ export class ManualClock implements Clock {
     return this.elapsed;
   }
 
-  after(delayMs: number, run: () => void, _options?: ScheduleOptions): Cancel {
+  after(delayMs: number, run: () => void, { background = false }: ScheduleOptions = {}): Cancel {
     if (Number.isNaN(delayMs)) throw new RangeError("The delay of a timer must be a number, not NaN.");
     if (delayMs === Infinity) return () => undefined;
-    const timer: Timer = { due: this.elapsed + Math.max(delayMs, 0), order: this.scheduled++, run };
+    const due = this.elapsed + Math.max(delayMs, 0);
+    const timer: Timer = { due, order: this.scheduled++, background, run };
     this.timers.push(timer);
     return () => {
       this.timers = this.timers.filter((one) => one !== timer);
@@ -52,6 +54,11 @@ export class ManualClock implements Clock {
   /** Timers that wait to be called. Zero after everything was closed, or something leaks. */
   get pending(): number {
     return this.timers.length;
+  }
+
+  /** Of these, those that would keep a process alive. */
+  get pendingInForeground(): number {
+    return this.timers.filter((timer) => !timer.background).length;
   }
 
   /** Lets time pass on both clocks. Due calls are made in order, each at its time, with everything settled in between. */
