@@ -191,8 +191,9 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
         if (isToLookAgain) this.look(true);
         return;
       case "gone":
-        // Swept as abandoned: this process was stopped for too long.
+        // Swept as abandoned: its time was up, or this process was stopped for too long.
         room.leave(this);
+        room.lookBehind(this);
         this.requeue();
         return;
       default:

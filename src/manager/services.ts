@@ -28,6 +28,8 @@ export interface Room {
   lookInTurn(call: WaitingCall): void;
   /** The next in the queue may be able to go as well. */
   passOn(call: WaitingCall): void;
+  /** A call found itself in no queue any more: the look that it spent was for whoever has its turn. */
+  lookBehind(call: WaitingCall): void;
   /** Looks again at that store time. */
   wakeAt(call: WaitingCall, until: number): void;
   /** Delivers what a release granted in its own change. */

@@ -145,6 +145,11 @@ export class WaitingRoom implements Room {
     }
   }
 
+  /** A call found itself in no queue any more: the look that it spent was for whoever has its turn. */
+  lookBehind(call: WaitingCall): void {
+    for (const { queue } of call.seats) this.#lookInTurn(queue);
+  }
+
   /** An agent got a lock: whoever is ahead of its other claims may wait for that lock now, and is then no longer waited for. */
   granted(agentId: string): void {
     for (let call = this.#byAgent.get(agentId); call !== undefined; call = call.brother) {

@@ -440,6 +440,19 @@ describe("The word is passed on", () => {
   });
 });
 
+describe("A call that finds itself in no queue any more", () => {
+  test("leaves its look to whoever is first in each of its queues, in whatever mode.", () => {
+    const house = new House();
+    const bob = house.enter("bob", ["/a", "/b", "/c"], 1);
+    house.enter("cat", "/a", 2);
+    house.enter("dan", "/a", 3);
+    house.enter("eve", "/b", 2, { mode: "shared" });
+    house.room.leave(bob);
+    house.room.lookBehind(bob);
+    expect(house.told()).toEqual(["cat looks", "eve looks"]);
+  });
+});
+
 describe("When an agent got a lock", () => {
   test("all its calls that wait look, and may be waited for from now on.", () => {
     const house = new House();
