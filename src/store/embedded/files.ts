@@ -38,7 +38,7 @@ export async function openFiles(directory: string, clock: Clock): Promise<Log> {
   });
   try {
     log.refresh();
-    log.has(0);
+    log.row(0);
     return log;
   } catch (error) {
     await log.close();
