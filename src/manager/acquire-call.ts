@@ -1,4 +1,5 @@
 /** One acquire, from the call to the lock or the refusal. */
+import type { CallSignal } from "../aborts.js";
 import { Timed } from "../clock/timer-wheel.js";
 import { type AcquireReply, acquire, type NothingLeft, type Queued, resume } from "../core/acquire.js";
 import type { Request } from "../core/claim.js";
@@ -39,9 +40,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   #looks: "none" | "one" | "one more" = "none";
   #contended = false;
   isEntangled = false;
-  /** An attempt ended without an answer: part of it may still stand when the call is refused. */
-  #wasUncertain = false;
-  #onAbort: (() => void) | undefined;
+  #stopListening: (() => void) | undefined;
 
   constructor(services: Services, request: Request, terms: AcquireTerms, hearing: Hearing) {
     super();
@@ -71,13 +70,17 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   }
 
   start(): void {
-    if (this.#signal !== undefined) {
-      this.#onAbort = () => this.stop(aborted(this.request, this.#signal?.reason, this.waitedMs));
-      this.#services.aborts.add(this.#signal, this.#onAbort);
-    }
+    if (this.#signal !== undefined) this.#listen(this.#signal);
     // A store in this process answers at once, so that only waiting needs a deadline.
     if (this.#services.store.traits.sharedBy !== "process" && this.#timeoutMs > 0) this.#arm();
     this.#submit();
+  }
+
+  #listen(signal: CallSignal): void {
+    const { aborts } = this.#services;
+    const onAbort = (): void => this.stop(aborted(this.request, signal.reason, this.waitedMs));
+    aborts.add(signal, onAbort);
+    this.#stopListening = () => aborts.remove(signal, onAbort);
   }
 
   #submit(failures = 0): void {
@@ -88,9 +91,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   }
 
   #arm(): void {
-    if (this.bucket === undefined && this.#timeoutMs < Infinity) {
-      this.#services.deadlines.set(this, this.#startedAt + this.#timeoutMs);
-    }
+    this.#services.deadlines.set(this, this.#startedAt + this.#timeoutMs);
   }
 
   onDue(): void {
@@ -98,7 +99,6 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   }
 
   plan(view: View, { uncertain, conflicts }: Attempts): AcquireReply | NothingLeft {
-    this.#wasUncertain ||= uncertain;
     if (uncertain) return resume(view, this.request);
     const { limits, presence, pipeline } = this.#services;
     const leftMs = this.#startedAt + this.#timeoutMs - pipeline.plannedAt;
@@ -117,8 +117,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   fail(error: unknown): void {
     if (error instanceof LockError && error.code === "outcome_unknown") {
-      this.#wasUncertain = true;
-      if (this.#over) followUp(this.#services, this.request);
+      followUp(this.#services, this.request);
     }
     this.#refuse(error);
   }
@@ -145,7 +144,7 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     this.#contend();
     if (room.isClosed) this.#refusal ??= closedError();
     if (this.#refusal !== undefined) {
-      this.#withdraw(this.#refusal.code);
+      this.#withdraw(this.#refusal);
       return;
     }
     this.#arm();
@@ -163,7 +162,6 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   }
 
   look(isAfresh = false): void {
-    if (!this.isWaiting) return;
     const isLooking = this.#looks !== "none";
     this.#looks = isLooking ? "one more" : "one";
     if (isLooking) return;
@@ -207,22 +205,24 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
     this.isWaiting = false;
     this.#looks = "none";
     giveBack(this.#services, this.request);
-    if (this.#refusal !== undefined) this.#refuse(this.#refusal);
-    if (this.#over) return;
+    if (this.#refusal !== undefined) {
+      this.#refuse(this.#refusal);
+      return;
+    }
     this.request = renewed(this.request, this.#services.newId);
     this.#submit();
   }
 
   serve(granted: readonly Granted[], revision: number): void {
     if (this.isWaiting) this.#leaveRoom();
-    if (this.#refusal !== undefined || this.#over) {
+    if (this.#refusal !== undefined) {
       // Too late for the caller: the grant happened, and is given back.
       giveBack(this.#services, this.request);
       this.#refuse(this.#refusal);
       return;
     }
     this.#finish();
-    if (!this.#services.room.isEmpty) this.#services.room.granted(this.request.agentId);
+    this.#services.room.granted(this.request.agentId);
     this.#hearing.granted(this.request, granted, revision);
   }
 
@@ -240,45 +240,47 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
 
   /** Stops asking or waiting. Without an error: the time is up. */
   stop(error: LockError | undefined): void {
-    if (this.#over || this.#refusal !== undefined) return;
-    this.#refusal = error ?? timedOut(this.request, this.#context());
+    if (this.#refusal !== undefined) return;
+    const refusal = error ?? timedOut(this.request, this.#context());
+    this.#refusal = refusal;
     if (this.isWaiting) {
-      const cancel = this.#services.clock.after(withdrawalPatienceMs, () => this.#refuse(this.#refusal));
-      this.#withdraw(error?.code ?? "held", cancel);
+      this.#withdraw(
+        refusal,
+        this.#services.clock.after(withdrawalPatienceMs, () => this.#refuse(refusal)),
+      );
       return;
     }
     if (this.#job !== undefined) this.#job.cancelled = true;
-    this.#refuse(this.#refusal);
+    this.#refuse(refusal);
   }
 
   /** Leaves the queue; a plain timeout then names those who were still in the way. */
-  #withdraw(cause: string, answered: () => void = () => undefined): void {
-    submitWithdrawal(this.#services, this, cause, {
+  #withdraw(refusal: LockError, answered: () => void = () => undefined): void {
+    submitWithdrawal(this.#services, this, refusal.code, {
       done: (reply) => {
         answered();
         if (reply.kind === "granted") this.serve(reply.granted, 0);
-        else this.#withdrawn(reply);
+        else this.#withdrawn(refusal, reply);
       },
-      failed: (error) => {
+      failed: () => {
         answered();
         this.#leaveRoom();
         followUp(this.#services, this.request);
-        this.#refuse(this.#refusal ?? error);
+        this.#refuse(refusal);
       },
     });
   }
 
-  #withdrawn({ blockers, queueLength, rest }: WithdrawReply & { readonly kind: "gone" }): void {
+  #withdrawn(refusal: LockError, { blockers, queueLength, rest }: WithdrawReply & { kind: "gone" }): void {
     this.#leaveRoom();
     if (rest) followUp(this.#services, this.request);
-    const named = this.#refusal?.code === "held" && blockers.length > 0;
-    this.#refuse(named ? heldByOthers(this.request, blockers, queueLength, this.#context()) : this.#refusal);
+    const isLate = refusal.code === "held";
+    this.#refuse(isLate ? heldByOthers(this.request, blockers, queueLength, this.#context()) : refusal);
   }
 
   #refuse(error: unknown): void {
     if (this.#over) return;
     this.#finish();
-    if (this.#wasUncertain) followUp(this.#services, this.request);
     if (error instanceof LockError && error.code === "held") this.#contend();
     tellOfAcquire(
       this.#services,
@@ -293,8 +295,6 @@ export class AcquireCall extends Timed implements Command<AcquireReply | Nothing
   #finish(): void {
     this.#over = true;
     this.#services.deadlines.remove(this);
-    if (this.#onAbort !== undefined && this.#signal !== undefined) {
-      this.#services.aborts.remove(this.#signal, this.#onAbort);
-    }
+    this.#stopListening?.();
   }
 }

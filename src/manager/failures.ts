@@ -32,7 +32,7 @@ const conflictsAtOnceInTurn = 8;
 const longestConflictDelayMs = 50;
 const triesInOvertime = 4;
 const longestRetryDelayMs = 30_000;
-/** Conflicts are fought out this long when the caller has no timeout. */
+/** Conflicts are fought out this long where no other time was given. */
 const conflictPatienceMs = 5_000;
 
 export class Failures {
