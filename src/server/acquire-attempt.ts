@@ -1,10 +1,11 @@
 /** One acquire, on behalf of the request that made it and of those that repeat it. */
 import { LockError } from "../errors.js";
 import type { AcquiredLock } from "../lock-manager.js";
+import { Cancellation } from "./cancellation.js";
 import { HttpRefusal } from "./http-refusal.js";
 
 export interface AttemptParts {
-  readonly acquire: (signal: AbortSignal) => Promise<readonly AcquiredLock[]>;
+  readonly acquire: (cancellation: Cancellation) => Promise<readonly AcquiredLock[]>;
   /** Called when everybody who asked has gone without an answer; to be followed by giving back what may have been acquired. */
   readonly onForsaken: (attempt: AcquireAttempt) => void;
 }
@@ -13,7 +14,7 @@ export class AcquireAttempt {
   /** Rejects with what the callers are to be told. */
   readonly locks: Promise<readonly AcquiredLock[]>;
   readonly #onForsaken: (attempt: AcquireAttempt) => void;
-  readonly #controller = new AbortController();
+  readonly #cancellation = new Cancellation();
   #listening = 0;
   #delivered = false;
 
@@ -25,11 +26,10 @@ export class AcquireAttempt {
   }
 
   async #run(acquire: AttemptParts["acquire"]): Promise<readonly AcquiredLock[]> {
-    const { signal } = this.#controller;
     try {
-      return await acquire(signal);
+      return await acquire(this.#cancellation);
     } catch (error) {
-      const why: unknown = signal.reason;
+      const why = this.#cancellation.reason;
       if (error instanceof LockError && error.code === "aborted" && why instanceof HttpRefusal) throw why;
       throw error;
     }
@@ -37,7 +37,7 @@ export class AcquireAttempt {
 
   /** Leaves the queue, if it has not left it with the locks. */
   abort(refusal: HttpRefusal): void {
-    this.#controller.abort(refusal);
+    this.#cancellation.abort(refusal);
   }
 
   /** One more request waits for the outcome. @returns what is to be called once, with whether it was told of the locks. */
@@ -47,7 +47,7 @@ export class AcquireAttempt {
       this.#listening--;
       this.#delivered ||= told;
       if (this.#listening > 0 || this.#delivered) return;
-      this.#controller.abort(new LockError("aborted", "The caller hung up."));
+      this.#cancellation.abort(new LockError("aborted", "The caller hung up."));
       this.#onForsaken(this);
     };
   }

@@ -9,6 +9,7 @@ import type { Clock } from "../clock/clock.js";
 import { invalid, LockError } from "../errors.js";
 import type { AcquiredLock } from "../lock-manager.js";
 import { AcquireAttempt } from "./acquire-attempt.js";
+import type { Cancellation } from "./cancellation.js";
 import { HttpRefusal } from "./http-refusal.js";
 
 const keyMemoryMs = 10 * 60_000;
@@ -29,7 +30,7 @@ interface Entry {
   readonly forgetAt: number;
 }
 
-type Acquire = (signal: AbortSignal) => Promise<readonly AcquiredLock[]>;
+type Acquire = (cancellation: Cancellation) => Promise<readonly AcquiredLock[]>;
 
 export class AcquireAttempts {
   readonly #clock: Clock;
@@ -77,7 +78,7 @@ export class AcquireAttempts {
       return { attempt: known.attempt, repeated: true };
     }
     const attempt = new AcquireAttempt({
-      acquire: (signal) => this.#remembering(name, digest, acquire(signal), () => attempt),
+      acquire: (cancellation) => this.#remembering(name, digest, acquire(cancellation), () => attempt),
       onForsaken: () => {
         this.#running.delete(name);
         this.#remembered.delete(name);

@@ -8,6 +8,7 @@ import { locksSchema, lockToJson } from "../../protocol/lock.js";
 import type { AcquireAttempt } from "../acquire-attempt.js";
 import { acquireOptions, waitOf } from "../acquire-request.js";
 import { type Answer, jsonAnswer } from "../answer.js";
+import type { Cancellation } from "../cancellation.js";
 import type { Exchange } from "../exchange.js";
 import { requiredAgentOf } from "../request-agent.js";
 import { readBody } from "../request-body.js";
@@ -97,7 +98,7 @@ function attemptFor({ manager, attempts }: Services, exchange: Exchange, asked: 
   const { agentId, request } = asked;
   const paths = pathsOf(request);
   const options = acquireOptions(request, asked.waitMs);
-  const run = async (signal: AbortSignal): Promise<readonly AcquiredLock[]> =>
+  const run = async (signal: Cancellation): Promise<readonly AcquiredLock[]> =>
     typeof paths === "string"
       ? [await manager.acquireLock(paths, agentId, { ...options, signal })]
       : manager.acquireMultipleLocks(paths, agentId, { ...options, signal });

@@ -10,10 +10,10 @@ import { statsToJson } from "../../protocol/stats.js";
 import { parseAs } from "../../protocol/validation.js";
 import { callSchemas, type Op } from "../../protocol/wire.js";
 import { acquireOptions, sharedWaitOf } from "../acquire-request.js";
+import type { Cancellation } from "../cancellation.js";
 import { extendLocks } from "../extend-request.js";
 import { refuseMixtures, releasedToJson, releaseLocks } from "../release-request.js";
 import { required } from "../request-agent.js";
-import type { Cancellation } from "./cancellation.js";
 import type { SessionLocks } from "./session-locks.js";
 import type { Subscriptions } from "./subscriptions.js";
 

@@ -1,5 +1,5 @@
 /** How a call is called off. Not an `AbortController`, which with one listener costs more than the whole call. */
-import type { CallSignal } from "../../lock-manager.js";
+import type { CallSignal } from "../lock-manager.js";
 
 export class Cancellation implements CallSignal {
   aborted = false;
