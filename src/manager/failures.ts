@@ -104,6 +104,8 @@ export class Failures {
   async #later(job: Job, delayMs: number): Promise<void> {
     try {
       await sleep(this.#around.clock, delayMs, { signal: this.#closing.signal });
+      // What the conflict has shown is old by now, where a path changes hands every few milliseconds.
+      job.guessUpTo = this.#around.serial();
       this.#again(job);
     } catch (error) {
       job.command.fail(error);

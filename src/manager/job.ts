@@ -73,6 +73,8 @@ export class Job implements Attempts {
   readonly number: number;
   /** Serial number of the store requests when the call began: what was learned later is an answer given in this call. */
   since: number;
+  /** What was learned up to this serial number is no more than a guess. */
+  guessUpTo: number;
   /** Local monotonic time after which conflicts are no longer fought out; `undefined`: some while after the first one. */
   giveUpAt: number | undefined;
 
@@ -103,6 +105,7 @@ export class Job implements Attempts {
     this.command = command;
     this.number = number;
     this.since = since;
+    this.guessUpTo = command.isAfresh === true ? since : 0;
     this.giveUpAt = giveUpAt;
   }
 

@@ -264,6 +264,6 @@ export class Pipeline {
 }
 
 /** Nothing that counts is known of it, and no earlier job of the batch has written it. */
-function isGuess({ cell, writer }: Draft, { command, since }: Job): boolean {
-  return writer === 0 && cell.learned <= (command.isAfresh === true ? since : 0);
+function isGuess({ cell, writer }: Draft, { guessUpTo }: Job): boolean {
+  return writer === 0 && cell.learned <= guessUpTo;
 }
