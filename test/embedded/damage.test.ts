@@ -2,6 +2,7 @@ import { open, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/p
 import { join } from "node:path";
 import { open as openLmdb } from "lmdb";
 import { beforeAll, describe, expect, test } from "vitest";
+import { faultOf } from "../../src/store/embedded/data-file.js";
 import { openEmbeddedStore } from "../../src/store/embedded/embedded-store.js";
 import { apply, change, failure, keysIn, put } from "../conformance/changes.js";
 import { compileStore, runChild, scratch } from "./processes.js";
@@ -117,6 +118,21 @@ describe("An embedded store whose files are not as it left them", () => {
     await rm(join(directory, "locks.mdb"));
     await expect(store.commit([put("a")])).rejects.toThrow(/was deleted or replaced while it was open/);
     await expect(store.read({})).rejects.toThrow(/was deleted or replaced while it was open/);
+    await store.close();
+  });
+
+  test("is not taken for truncated when it grows while it is looked at", async () => {
+    const directory = await scratch();
+    const store = await openEmbeddedStore(directory);
+    let looking = true;
+    const fault = faultOf(join(directory, "locks.mdb")).finally(() => {
+      looking = false;
+    });
+    // More pages with each turn of the event loop, so between any two looks, than a whole file may lack.
+    for (let number = 0; looking; number += 1) {
+      await apply(store, put(`k${number}`, "x".repeat(1_500_000)));
+    }
+    expect(await fault).toBeUndefined();
     await store.close();
   });
 
