@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readdir } from "node:fs/promises";
+import { open as openLmdb } from "lmdb";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openEmbeddedStore } from "../../src/store/embedded/embedded-store.js";
 import { apply, change, keysIn, put, valueAt } from "../conformance/changes.js";
@@ -123,6 +124,18 @@ describe("Several processes on one embedded store", () => {
       });
     },
   );
+
+  test("keep nothing of what they read, so that its pages can be used again while they are stopped", async () => {
+    const directory = await scratch();
+    const store = await openEmbeddedStore(directory);
+    await apply(store, put("a"));
+    await store.read({});
+    // Before the event loop goes on: where a process is that works for long, or is stopped.
+    const readers = openLmdb({ path: `${directory}/locks.mdb`, noSubdir: true }).readerList();
+    expect(readers).toMatch(new RegExp(`^ *${process.pid} \\w+ -$`, "m"));
+    expect(readers).not.toMatch(new RegExp(`^ *${process.pid} \\w+ \\d+$`, "m"));
+    await store.close();
+  });
 
   test("are not kept alive by an open store", { timeout: 30_000 }, async () => {
     const directory = await scratch();
