@@ -4,7 +4,7 @@ import { open as openLmdb } from "lmdb";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openEmbeddedStore } from "../../src/store/embedded/embedded-store.js";
 import { apply, change, keysIn, put, valueAt } from "../conformance/changes.js";
-import { compileStore, runChild, scratch, startChild } from "./processes.js";
+import { compileStore, runChild, runThread, scratch, startChild } from "./processes.js";
 
 beforeAll(compileStore);
 
@@ -140,6 +140,17 @@ describe("Several processes on one embedded store", () => {
   test("are not kept alive by an open store", { timeout: 30_000 }, async () => {
     const directory = await scratch();
     expect(await runChild(directory, "idle")).toEqual(["idle"]);
+  });
+});
+
+describe("A worker thread", () => {
+  test("is not let in, for it may be terminated while it commits", async () => {
+    const [refused] = await runThread(await scratch(), "show");
+    expect(JSON.parse(refused ?? "")).toMatchObject({
+      error: "StoreError",
+      message: expect.stringContaining("Open it in the main thread of a process"),
+      outcome: "none",
+    });
   });
 });
 
