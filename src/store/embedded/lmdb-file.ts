@@ -64,9 +64,9 @@ type Constructor = new (name: null, settings: object) => LmdbFile;
  */
 function openWhole(options: object): Constructor {
   const opened: { close(): void }[] = [];
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Exported, but not declared.
-  const { prototype } = (lmdb as unknown as { nativeAddon: { Env: { prototype: { path?: string } } } })
-    .nativeAddon.Env;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Exported, but not declared, so that it may go some day.
+  const { nativeAddon } = lmdb as unknown as { nativeAddon?: { Env: { prototype: { path?: string } } } };
+  const prototype = nativeAddon?.Env.prototype ?? {};
   Object.defineProperty(prototype, "path", {
     configurable: true,
     set(this: { close(): void }, value: string) {
