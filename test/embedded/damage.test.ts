@@ -2,9 +2,10 @@ import { open, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/p
 import { join } from "node:path";
 import { open as openLmdb } from "lmdb";
 import { beforeAll, describe, expect, test } from "vitest";
+import { faultOf } from "../../src/store/embedded/data-file.js";
 import { openEmbeddedStore } from "../../src/store/embedded/embedded-store.js";
 import { apply, change, failure, keysIn, put } from "../conformance/changes.js";
-import { compileStore, runChild, scratch } from "./processes.js";
+import { compileStore, runChild, scratch, startChild } from "./processes.js";
 
 beforeAll(compileStore);
 
@@ -120,6 +121,21 @@ describe("An embedded store whose files are not as it left them", () => {
     await store.close();
   });
 
+  test("is not taken for truncated when it grows while it is looked at", async () => {
+    const directory = await scratch();
+    const store = await openEmbeddedStore(directory);
+    let looking = true;
+    const fault = faultOf(join(directory, "locks.mdb")).finally(() => {
+      looking = false;
+    });
+    // More pages with each turn of the event loop, so between any two looks, than a whole file may lack.
+    for (let number = 0; looking; number += 1) {
+      await apply(store, put(`k${number}`, "x".repeat(1_500_000)));
+    }
+    expect(await fault).toBeUndefined();
+    await store.close();
+  });
+
   test("commits no more once its turnstile was replaced, and makes one that is missing", async () => {
     const directory = await filled();
     const store = await openEmbeddedStore(directory);
@@ -130,6 +146,37 @@ describe("An embedded store whose files are not as it left them", () => {
     await apply(again, put("a"));
     expect(await keysIn(again, { prefix: "" })).toHaveLength(keyCount + 1);
     await again.close();
+  });
+
+  test("does not go on without a lock file that others would make anew", async () => {
+    for (const name of ["locks.mdb-lock", "turnstile.mdb-lock"]) {
+      const directory = await filled();
+      const store = await openEmbeddedStore(directory);
+      await rm(join(directory, name));
+      const other = startChild(directory, "obey");
+      await other.nextLine();
+      other.tell("put a");
+      expect(JSON.parse(await other.nextLine())).toMatchObject({ applied: true });
+      await expect(store.commit([put("b")])).rejects.toThrow(`${name} was deleted or replaced`);
+      await store.close();
+      const again = await openEmbeddedStore(directory);
+      await apply(again, put("b"));
+      other.tell("keys");
+      const keys = await keysIn(again, { prefix: "" });
+      expect(JSON.parse(await other.nextLine())).toEqual(keys);
+      expect(keys).toHaveLength(keyCount + 2);
+      other.process.stdin.end();
+      expect(await other.ended).toBe(0);
+      await again.close();
+    }
+  });
+
+  test("does not read without the lock file of its database, which tells it what is new", async () => {
+    const directory = await filled();
+    const store = await openEmbeddedStore(directory);
+    await rm(join(directory, "locks.mdb-lock"));
+    await expect(store.read({})).rejects.toThrow(/locks\.mdb-lock was deleted or replaced/);
+    await store.close();
   });
 
   test("is refused when its turnstile is damaged, in words that say what to do", async () => {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 import { onTestFinished } from "vitest";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -42,6 +43,15 @@ export interface Child {
 }
 
 export type Work = "show" | "count" | "commit" | "look" | "listen" | "knock" | "idle" | "obey";
+
+/** What a child prints that is only a thread of this process. */
+export async function runThread(directory: string, work: Work): Promise<string[]> {
+  const argv = [join(built, "store/embedded/embedded-store.js"), directory, work];
+  const thread = new Worker(program, { argv, stdout: true });
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: thread.stdout })) lines.push(line);
+  return lines;
+}
 
 export function startChild(
   directory: string,

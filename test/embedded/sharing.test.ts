@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { readdir } from "node:fs/promises";
+import { open as openLmdb } from "lmdb";
 import { beforeAll, describe, expect, test } from "vitest";
 import { openEmbeddedStore } from "../../src/store/embedded/embedded-store.js";
 import { apply, change, keysIn, put, valueAt } from "../conformance/changes.js";
-import { compileStore, runChild, scratch, startChild } from "./processes.js";
+import { compileStore, runChild, runThread, scratch, startChild } from "./processes.js";
 
 beforeAll(compileStore);
 
@@ -124,9 +125,32 @@ describe("Several processes on one embedded store", () => {
     },
   );
 
+  test("keep nothing of what they read, so that its pages can be used again while they are stopped", async () => {
+    const directory = await scratch();
+    const store = await openEmbeddedStore(directory);
+    await apply(store, put("a"));
+    await store.read({});
+    // Before the event loop goes on: where a process is that works for long, or is stopped.
+    const readers = openLmdb({ path: `${directory}/locks.mdb`, noSubdir: true }).readerList();
+    expect(readers).toMatch(new RegExp(`^ *${process.pid} \\w+ -$`, "m"));
+    expect(readers).not.toMatch(new RegExp(`^ *${process.pid} \\w+ \\d+$`, "m"));
+    await store.close();
+  });
+
   test("are not kept alive by an open store", { timeout: 30_000 }, async () => {
     const directory = await scratch();
     expect(await runChild(directory, "idle")).toEqual(["idle"]);
+  });
+});
+
+describe("A worker thread", () => {
+  test("is not let in, for it may be terminated while it commits", async () => {
+    const [refused] = await runThread(await scratch(), "show");
+    expect(JSON.parse(refused ?? "")).toMatchObject({
+      error: "StoreError",
+      message: expect.stringContaining("Open it in the main thread of a process"),
+      outcome: "none",
+    });
   });
 });
 

@@ -34,10 +34,12 @@ interface Meta {
 export async function faultOf(file: string): Promise<string | undefined> {
   const handle = await open(file, "a+");
   try {
-    const { size } = await handle.stat({ bigint: true });
-    if (size === 0n) return "it is empty";
     const first = await metaAt(handle, 0n);
-    if (first === undefined) return "its first page is not that of an LMDB file of a known version";
+    if (first === undefined) {
+      return (await handle.stat()).size === 0
+        ? "it is empty"
+        : "its first page is not that of an LMDB file of a known version";
+    }
     const second = await metaAt(handle, first.pageSize);
     if (second === undefined || second.pageSize !== first.pageSize) {
       return `its second page, at byte ${first.pageSize}, is damaged`;
@@ -45,6 +47,8 @@ export async function faultOf(file: string): Promise<string | undefined> {
     const newest = second.transaction > first.transaction ? second : first;
     if (newest.root !== noRoot && newest.root > newest.lastPage)
       return "its newest root page is out of range";
+    // Not before the pages that it is compared with: another process may be making the file longer.
+    const { size } = await handle.stat({ bigint: true });
     const pages = size / newest.pageSize;
     const missing = newest.lastPage + 1n - pages;
     if (missing > mostUnwrittenPages) {

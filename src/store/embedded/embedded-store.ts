@@ -1,4 +1,5 @@
 /** The durable store of one machine: a folder that any number of its processes may have open. */
+import { isMainThread } from "node:worker_threads";
 import type { Clock } from "../../clock/clock.js";
 import { systemClock } from "../../clock/system-clock.js";
 import { gaveUp } from "../gave-up.js";
@@ -15,6 +16,7 @@ import {
   type Subscription,
 } from "../store.js";
 import type { Database } from "./database.js";
+import { refusal } from "./failures.js";
 import { settleFolder } from "./folder.js";
 import { type Lease, lease } from "./shared-databases.js";
 
@@ -33,6 +35,14 @@ export async function openEmbeddedStore(
   directory: string,
   options: EmbeddedStoreOptions = {},
 ): Promise<Store> {
+  // A thread that is terminated between two calls of LMDB's, as in a commit, stays there for ever with the lock that it has,
+  // because the wrapper waits for the thread itself when it cleans up (env.cpp, `EnvWrap::cleanupStrayTxns`).
+  if (!isMainThread) {
+    throw refusal(
+      directory,
+      "a worker thread that is terminated while it commits would keep every process from committing. Open it in the main thread of a process, or reach a server from the worker",
+    );
+  }
   const folder = await settleFolder(directory);
   return new EmbeddedStore(folder, await lease(folder, options.clock ?? systemClock));
 }

@@ -37,7 +37,7 @@ export async function openFiles(directory: string, clock: Clock): Promise<Log> {
       : damaged(directory, unreadable(error), error);
   });
   try {
-    log.refresh();
+    log.release();
     log.row(0);
     return log;
   } catch (error) {

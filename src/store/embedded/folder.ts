@@ -67,35 +67,31 @@ export function requireLocal(directory: string, fileSystemType: number): void {
  */
 const markFile = "failed-flush";
 
+/** LMDB makes a lock file anew when it is missing: two processes with one each know nothing of each other's commits. */
+const dataFiles = [dataFile, `${dataFile}-lock`];
+const turnstileFiles = [turnstileFile, `${turnstileFile}-lock`];
+
 export class FolderWatch {
-  readonly #data: string;
-  readonly #turnstile: string;
-  readonly #mark: string;
   readonly #directory: string;
-  readonly #dataSeen: BigIntStats | undefined;
-  readonly #turnstileSeen: BigIntStats | undefined;
-  readonly #markSeen: BigIntStats | undefined;
+  readonly #seen: ReadonlyMap<string, BigIntStats | undefined>;
 
   constructor(directory: string) {
     this.#directory = directory;
-    this.#data = join(directory, dataFile);
-    this.#turnstile = join(directory, turnstileFile);
-    this.#mark = join(directory, markFile);
-    this.#dataSeen = lookAt(this.#data);
-    this.#turnstileSeen = lookAt(this.#turnstile);
-    this.#markSeen = lookAt(this.#mark);
+    this.#seen = new Map(
+      [...dataFiles, ...turnstileFiles, markFile].map((name) => [name, lookAt(join(directory, name))]),
+    );
   }
 
   /** Throws when the store is no longer the one that was opened. */
   requireSameData(): void {
-    this.#requireSame(dataFile, this.#data, this.#dataSeen);
+    this.#requireSame(dataFiles);
   }
 
   /** Throws as well when processes that open the store would come in through another turnstile, or a flush has failed since. */
   requireUnchanged(): void {
     this.requireSameData();
-    this.#requireSame(turnstileFile, this.#turnstile, this.#turnstileSeen);
-    if (!same(this.#markSeen, lookAt(this.#mark), "mtimeNs")) {
+    this.#requireSame(turnstileFiles);
+    if (!this.#isSame(markFile, "mtimeNs")) {
       throw refusal(
         this.#directory,
         "a process failed to flush its writes to disk. Every process has to close the store and open it again",
@@ -103,14 +99,20 @@ export class FolderWatch {
     }
   }
 
-  #requireSame(name: string, file: string, seen: BigIntStats | undefined): void {
-    if (same(seen, lookAt(file))) return;
-    throw refusal(this.#directory, `${name} was deleted or replaced while it was open. Open it again`);
+  #requireSame(names: readonly string[]): void {
+    for (const name of names) {
+      if (this.#isSame(name)) continue;
+      throw refusal(this.#directory, `${name} was deleted or replaced while it was open. Open it again`);
+    }
+  }
+
+  #isSame(name: string, also?: "mtimeNs"): boolean {
+    return same(this.#seen.get(name), lookAt(join(this.#directory, name)), also);
   }
 
   markFailedFlush(): void {
     try {
-      writeFileSync(this.#mark, randomUUID());
+      writeFileSync(join(this.#directory, markFile), randomUUID());
     } catch {
       // This process knows anyway; a disk that takes not even this mark fails the others' commits as well.
     }

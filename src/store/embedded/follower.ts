@@ -39,9 +39,11 @@ export class Follower {
   /** Applies every row that was committed before the call. Whoever awaits this goes on with the replica as it is then. */
   async follow(): Promise<void> {
     for (let slices = 1; ; slices += 1) {
-      this.#log.refresh();
-      if (this.#read(slices < mostSlices ? this.#clock.monotonic() + sliceMs : Number.POSITIVE_INFINITY))
-        return;
+      this.#log.release();
+      const deadline = slices < mostSlices ? this.#clock.monotonic() + sliceMs : Number.POSITIVE_INFINITY;
+      const isDone = this.#read(deadline);
+      this.#log.release();
+      if (isDone) return;
       await new Promise<void>((resolve) => this.#clock.nextTurn(resolve));
       if (this.#stopped) {
         throw new StoreError(`The embedded store in "${this.#directory}" was closed meanwhile.`, {

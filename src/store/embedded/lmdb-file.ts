@@ -1,5 +1,7 @@
 /** Opens the LMDB files of a store, all in one way. */
-import { openAsClass, type RootDatabase, type TransactionFlags } from "lmdb";
+
+import type { RootDatabase, TransactionFlags } from "lmdb";
+import * as lmdb from "lmdb";
 import { type Clock, sleep } from "../../clock/clock.js";
 import { codeOf } from "./failures.js";
 
@@ -30,11 +32,7 @@ export function openLmdb(path: string): LmdbFile {
     maxReaders,
   } as const;
   // Not `open`, which leaves the file open when it fails to make a database of it.
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Its type has a method `new` where it means a constructor.
-  const Database = openAsClass<Buffer, number | string>(options) as unknown as new (
-    name: null,
-    settings: object,
-  ) => LmdbFile;
+  const Database = openWhole(options);
   class Checked extends Database {
     override transactionSync<T>(work: () => T, flags?: TransactionFlags): T {
       const begin = () => {
@@ -56,6 +54,37 @@ export function openLmdb(path: string): LmdbFile {
   }
 }
 
+type Constructor = new (name: null, settings: object) => LmdbFile;
+
+/**
+ * The wrapper looks for dead readers when it has opened a file, and leaves it open when it cannot (open.js, `readerCheck`). It would then find the same
+ * file with the same destroyed locks whenever it opens it again, and keep all other processes from making the locks anew.
+ *
+ * What it leaves open can be had only on the way there: it is told its path in between.
+ */
+function openWhole(options: object): Constructor {
+  const opened: { close(): void }[] = [];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Exported, but not declared, so that it may go some day.
+  const { nativeAddon } = lmdb as unknown as { nativeAddon?: { Env: { prototype: { path?: string } } } };
+  const prototype = nativeAddon?.Env.prototype ?? {};
+  Object.defineProperty(prototype, "path", {
+    configurable: true,
+    set(this: { close(): void }, value: string) {
+      opened.push(this);
+      Object.defineProperty(this, "path", { value, writable: true, configurable: true });
+    },
+  });
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Its type has a method `new` where it means a constructor.
+    return lmdb.openAsClass<Buffer, number | string>(options) as unknown as Constructor;
+  } catch (error) {
+    opened[0]?.close();
+    throw error;
+  } finally {
+    delete prototype.path;
+  }
+}
+
 /**
  * The last process that closes an LMDB file destroys its locks, while another that is opening it may already wait to share
  * them (mdb.c, `mdb_env_close_active` and `mdb_env_excl_lock`). That one closes it as well and begins again, at last alone.
@@ -66,7 +95,8 @@ export async function openPatiently<T>(clock: Clock, open: () => T): Promise<T> 
       return open();
     } catch (error) {
       const isLeft = error instanceof NotBegun || codesOfLeaving.includes(codeOf(error));
-      if (attempts === mostAttempts || !isLeft) throw error;
+      if (!isLeft) throw error;
+      if (attempts === mostAttempts) throw new NotBegun("LMDB could not open its file", { cause: error });
       // Those that met each other there must not do so again.
       await sleep(clock, Math.random() * attempts);
     }

@@ -13,8 +13,13 @@ export class Log {
     this.#db = turnstile.pass(() => openLmdb(file));
   }
 
-  /** Lets the following reads see whatever any process has committed by now. */
-  refresh(): void {
+  /**
+   * Lets go of the state that was read, so that the following reads see whatever any process has committed by now.
+   *
+   * Its pages are not used again until then: whoever keeps it while it waits for its turn, or is stopped, makes the file grow
+   * with every commit of the others.
+   */
+  release(): void {
     this.#db.resetReadTxn();
   }
 
@@ -63,6 +68,7 @@ export class Log {
    * was committed last. When the work throws, nothing was written.
    */
   transact<T>(work: () => T): T {
+    this.release();
     return this.#turnstile.pass(() => this.#db.transactionSync(work));
   }
 

@@ -7,12 +7,12 @@
  * Linux 6.18). Any signal lets a sleeper look again, and SIGURG does nothing else, which is why Go interrupts its threads with it. It takes a thread to
  * send it, because this one sleeps.
  */
-import { isMainThread, Worker } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 
 /** A wait for the lock that lasts longer is looked into. */
 const patienceMs = 500;
-/** Only there is the lock of this kind; and signals go to the main thread. */
-const isNeeded = process.platform === "linux" && isMainThread;
+/** Only there is the lock of this kind. The signal reaches the main thread, and no other has a store open. */
+const isNeeded = process.platform === "linux";
 
 const shared = new Int32Array(new SharedArrayBuffer(8));
 /** Where the number of the wait is, 0 while there is none. The other place never changes, so that the thread can sleep on it. */

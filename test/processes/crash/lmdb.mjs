@@ -1,8 +1,11 @@
 // LMDB, with the moments named at which a process may be killed.
 
 import { basename } from "node:path";
-import { openAsClass as openLmdb } from "lmdb";
+import * as lmdb from "lmdb";
 import { duringFlush, reach } from "./failpoints.mjs";
+
+/** Exported by LMDB, but not declared. */
+export const { nativeAddon } = /** @type {any} */ (lmdb);
 
 /** @typedef {import("lmdb").RootDatabase<Buffer, number | string>} Database */
 /** @typedef {(...args: any[]) => any} Method */
@@ -11,7 +14,7 @@ import { duringFlush, reach } from "./failpoints.mjs";
 export function openAsClass(options) {
   reach("opening");
   const Database = /** @type {new (name: null, settings: object) => Database} */ (
-    /** @type {unknown} */ (openLmdb(options))
+    /** @type {unknown} */ (lmdb.openAsClass(options))
   );
   const isLog = basename(options.path ?? "") === "locks.mdb";
   return class extends Database {
