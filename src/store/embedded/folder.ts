@@ -71,27 +71,39 @@ const markFile = "failed-flush";
 const dataFiles = [dataFile, `${dataFile}-lock`];
 const turnstileFiles = [turnstileFile, `${turnstileFile}-lock`];
 
+interface Watched {
+  readonly name: string;
+  readonly path: string;
+  readonly seen: BigIntStats | undefined;
+}
+
 export class FolderWatch {
   readonly #directory: string;
-  readonly #seen: ReadonlyMap<string, BigIntStats | undefined>;
+  readonly #data: readonly Watched[];
+  readonly #turnstile: readonly Watched[];
+  readonly #mark: Watched;
 
   constructor(directory: string) {
+    const watch = (name: string): Watched => {
+      const path = join(directory, name);
+      return { name, path, seen: lookAt(path) };
+    };
     this.#directory = directory;
-    this.#seen = new Map(
-      [...dataFiles, ...turnstileFiles, markFile].map((name) => [name, lookAt(join(directory, name))]),
-    );
+    this.#data = dataFiles.map(watch);
+    this.#turnstile = turnstileFiles.map(watch);
+    this.#mark = watch(markFile);
   }
 
   /** Throws when the store is no longer the one that was opened. */
   requireSameData(): void {
-    this.#requireSame(dataFiles);
+    this.#requireSame(this.#data);
   }
 
   /** Throws as well when processes that open the store would come in through another turnstile, or a flush has failed since. */
   requireUnchanged(): void {
     this.requireSameData();
-    this.#requireSame(turnstileFiles);
-    if (!this.#isSame(markFile, "mtimeNs")) {
+    this.#requireSame(this.#turnstile);
+    if (!same(this.#mark.seen, lookAt(this.#mark.path), "mtimeNs")) {
       throw refusal(
         this.#directory,
         "a process failed to flush its writes to disk. Every process has to close the store and open it again",
@@ -99,20 +111,16 @@ export class FolderWatch {
     }
   }
 
-  #requireSame(names: readonly string[]): void {
-    for (const name of names) {
-      if (this.#isSame(name)) continue;
+  #requireSame(files: readonly Watched[]): void {
+    for (const { name, path, seen } of files) {
+      if (same(seen, lookAt(path))) continue;
       throw refusal(this.#directory, `${name} was deleted or replaced while it was open. Open it again`);
     }
   }
 
-  #isSame(name: string, also?: "mtimeNs"): boolean {
-    return same(this.#seen.get(name), lookAt(join(this.#directory, name)), also);
-  }
-
   markFailedFlush(): void {
     try {
-      writeFileSync(join(this.#directory, markFile), randomUUID());
+      writeFileSync(this.#mark.path, randomUUID());
     } catch {
       // This process knows anyway; a disk that takes not even this mark fails the others' commits as well.
     }
