@@ -5,14 +5,14 @@ import type { LockManagerConfig } from "../../../src/manager/config.js";
 import type { Caller } from "./caller.js";
 import { type Workshop, workshop } from "./workshop.js";
 
-/** A manager beside a second one, of whose agents one has the lock at a path. */
+/** A manager beside a second one, of whose agents one has the locks. */
 async function elsewhere(
-  path = "/a",
+  paths: string | readonly string[] = "/a",
   config?: LockManagerConfig,
 ): Promise<{ shop: Workshop; there: Workshop; ann: Caller }> {
   const shop = await workshop(config);
   const there = await workshop({}, { beside: shop, name: "there" });
-  return { shop, there, ann: await there.ask("ann", path) };
+  return { shop, there, ann: await there.ask("ann", paths) };
 }
 
 describe("An acquire", () => {
@@ -510,9 +510,7 @@ describe("A call that is refused while its place goes", () => {
 
   /** Bob's turn came, of which no answer was had, when he is told to stop. */
   async function served(paths: readonly string[]): Promise<{ shop: Workshop; there: Workshop; bob: Caller }> {
-    const shop = await workshop();
-    const there = await workshop({}, { beside: shop, name: "there" });
-    const ann = await there.ask("ann", paths);
+    const { shop, there, ann } = await elsewhere(paths);
     const bob = await shop.ask("bob", paths);
     shop.store.nextCommit({ kind: "reply lost" });
     await there.release(ann);
